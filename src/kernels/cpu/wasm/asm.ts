@@ -1,0 +1,404 @@
+/**
+ * A small WebAssembly assembler: typed expressions, functions with locals and structured loops, and the module's bytes.
+ * Only the opcodes that the kernels use. Knows nothing of kernels. Opcodes: WebAssembly core 2.0 and relaxed SIMD.
+ */
+
+export type ValueType = "i32" | "f32" | "f64" | "v128";
+const TYPE_BYTE: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+/** Code that leaves one value on the stack. A local is an expression too (it reads the local). */
+export interface Expr {
+  readonly type: ValueType;
+  readonly code: readonly number[];
+}
+
+export interface Local extends Expr {
+  readonly index: number;
+}
+
+type Operand = Expr | number;
+
+function uleb(value: number): number[] {
+  const out: number[] = [];
+  let v = value >>> 0;
+  do {
+    const byte = v & 0x7f;
+    v >>>= 7;
+    out.push(v ? byte | 0x80 : byte);
+  } while (v);
+  return out;
+}
+
+function sleb(value: number): number[] {
+  const out: number[] = [];
+  let v = value | 0;
+  for (;;) {
+    const byte = v & 0x7f;
+    v >>= 7;
+    if ((v === 0 && !(byte & 0x40)) || (v === -1 && byte & 0x40)) return [...out, byte];
+    out.push(byte | 0x80);
+  }
+}
+
+const f32Bytes = (value: number): number[] => [...new Uint8Array(new Float32Array([value]).buffer)];
+const simd = (code: number): number[] => [0xfd, ...uleb(code)];
+
+function i32Operand(x: Operand): Expr {
+  return typeof x === "number" ? i32.const(x) : x;
+}
+
+const unary =
+  (type: ValueType, code: number[]) =>
+  (a: Expr): Expr => ({ type, code: [...a.code, ...code] });
+const binary =
+  (type: ValueType, code: number[]) =>
+  (a: Expr, b: Expr): Expr => ({ type, code: [...a.code, ...b.code, ...code] });
+const ternary =
+  (type: ValueType, code: number[]) =>
+  (a: Expr, b: Expr, c: Expr): Expr => ({ type, code: [...a.code, ...b.code, ...c.code, ...code] });
+/** i32 arithmetic also takes plain numbers. */
+const i32Binary =
+  (code: number) =>
+  (a: Operand, b: Operand): Expr => ({ type: "i32", code: [...i32Operand(a).code, ...i32Operand(b).code, code] });
+const load =
+  (type: ValueType, code: number[]) =>
+  (address: Expr, offsetBytes = 0): Expr => ({ type, code: [...address.code, ...code, 0, ...uleb(offsetBytes)] });
+const shift =
+  (code: number) =>
+  (a: Expr, bits: Operand): Expr => ({ type: "v128", code: [...a.code, ...i32Operand(bits).code, ...simd(code)] });
+const lane =
+  (type: ValueType, code: number) =>
+  (a: Expr, index: number): Expr => ({ type, code: [...a.code, ...simd(code), index] });
+
+export const i32 = {
+  const: (value: number): Expr => ({ type: "i32", code: [0x41, ...sleb(value)] }),
+  add: i32Binary(0x6a),
+  sub: i32Binary(0x6b),
+  mul: i32Binary(0x6c),
+  divU: i32Binary(0x6e),
+  remU: i32Binary(0x70),
+  and: i32Binary(0x71),
+  or: i32Binary(0x72),
+  xor: i32Binary(0x73),
+  shl: i32Binary(0x74),
+  shrS: i32Binary(0x75),
+  shrU: i32Binary(0x76),
+  eq: i32Binary(0x46),
+  ne: i32Binary(0x47),
+  ltS: i32Binary(0x48),
+  ltU: i32Binary(0x49),
+  gtS: i32Binary(0x4a),
+  gtU: i32Binary(0x4b),
+  leS: i32Binary(0x4c),
+  geS: i32Binary(0x4e),
+  eqz: unary("i32", [0x45]),
+  load: load("i32", [0x28]),
+  load8u: load("i32", [0x2d]),
+  load8s: load("i32", [0x2c]),
+  load16u: load("i32", [0x2f]),
+  truncF32: unary("i32", [0xfc, 0x00]), // saturating
+  reinterpret: unary("i32", [0xbc]),
+  /** a where cond ≠ 0, else b. */
+  select: (a: Operand, b: Operand, cond: Expr): Expr => ({
+    type: "i32",
+    code: [...i32Operand(a).code, ...i32Operand(b).code, ...cond.code, 0x1b],
+  }),
+} as const;
+
+export const f32 = {
+  const: (value: number): Expr => ({ type: "f32", code: [0x43, ...f32Bytes(value)] }),
+  add: binary("f32", [0x92]),
+  sub: binary("f32", [0x93]),
+  mul: binary("f32", [0x94]),
+  div: binary("f32", [0x95]),
+  min: binary("f32", [0x96]),
+  max: binary("f32", [0x97]),
+  abs: unary("f32", [0x8b]),
+  neg: unary("f32", [0x8c]),
+  sqrt: unary("f32", [0x91]),
+  nearest: unary("f32", [0x90]),
+  eq: binary("i32", [0x5b]),
+  lt: binary("i32", [0x5d]),
+  gt: binary("i32", [0x5e]),
+  load: load("f32", [0x2a]),
+  fromI32: unary("f32", [0xb2]),
+  reinterpret: unary("f32", [0xbe]),
+} as const;
+
+export const v128 = {
+  load: load("v128", simd(0x00)),
+  load8Splat: load("v128", simd(0x07)),
+  load16Splat: load("v128", simd(0x08)),
+  load32Splat: load("v128", simd(0x09)),
+  load64Splat: load("v128", simd(0x0a)),
+  /** Eight bytes, widened to eight 16-bit lanes. */
+  load8x8S: load("v128", simd(0x01)),
+  load8x8U: load("v128", simd(0x02)),
+  /** Four 16-bit values, widened to four 32-bit lanes. */
+  load16x4S: load("v128", simd(0x03)),
+  load16x4U: load("v128", simd(0x04)),
+  load32Zero: load("v128", simd(0x5c)),
+  load64Zero: load("v128", simd(0x5d)),
+  const: (bytes: readonly number[]): Expr => ({ type: "v128", code: [...simd(0x0c), ...bytes] }),
+  zero: (): Expr => ({ type: "v128", code: [...simd(0x0c), ...new Array<number>(16).fill(0)] }),
+  /** Byte i of the result is byte lanes[i] of a (0–15) or b (16–31). */
+  shuffle: (a: Expr, b: Expr, lanes: readonly number[]): Expr => ({
+    type: "v128",
+    code: [...a.code, ...b.code, ...simd(0x0d), ...lanes],
+  }),
+  swizzle: binary("v128", simd(0x0e)),
+  not: unary("v128", simd(0x4d)),
+  and: binary("v128", simd(0x4e)),
+  andnot: binary("v128", simd(0x4f)),
+  or: binary("v128", simd(0x50)),
+  xor: binary("v128", simd(0x51)),
+  /** Bits of a where mask is 1, of b where it is 0. */
+  bitselect: ternary("v128", simd(0x52)),
+} as const;
+
+export const i8x16 = {
+  splat: unary("v128", simd(0x0f)),
+  shl: shift(0x6b),
+  shrS: shift(0x6c),
+  shrU: shift(0x6d),
+  add: binary("v128", simd(0x6e)),
+  sub: binary("v128", simd(0x71)),
+  abs: unary("v128", simd(0x60)),
+  narrowI16S: binary("v128", simd(0x65)),
+} as const;
+
+export const i16x8 = {
+  splat: unary("v128", simd(0x10)),
+  shl: shift(0x8b),
+  shrS: shift(0x8c),
+  shrU: shift(0x8d),
+  add: binary("v128", simd(0x8e)),
+  sub: binary("v128", simd(0x91)),
+  mul: binary("v128", simd(0x95)),
+  extendLowS: unary("v128", simd(0x87)),
+  extendHighS: unary("v128", simd(0x88)),
+  extendLowU: unary("v128", simd(0x89)),
+  extendHighU: unary("v128", simd(0x8a)),
+  narrowI32S: binary("v128", simd(0x85)),
+  extmulLowI8S: binary("v128", simd(0x9c)),
+  extmulHighI8S: binary("v128", simd(0x9d)),
+} as const;
+
+export const i32x4 = {
+  splat: unary("v128", simd(0x11)),
+  shl: shift(0xab),
+  shrS: shift(0xac),
+  shrU: shift(0xad),
+  add: binary("v128", simd(0xae)),
+  sub: binary("v128", simd(0xb1)),
+  mul: binary("v128", simd(0xb5)),
+  minS: binary("v128", simd(0xb6)),
+  maxS: binary("v128", simd(0xb8)),
+  extendLowS: unary("v128", simd(0xa7)),
+  extendHighS: unary("v128", simd(0xa8)),
+  extendLowU: unary("v128", simd(0xa9)),
+  extendHighU: unary("v128", simd(0xaa)),
+  /** Sums of products of adjacent 16-bit lanes. */
+  dotI16: binary("v128", simd(0xba)),
+  truncSatF32: unary("v128", simd(0xf8)),
+  extractLane: lane("i32", 0x1b),
+  extaddPairwiseI16S: unary("v128", simd(0x7e)),
+  /** Relaxed SIMD: adds sums of 4 products, a signed 8-bit, b 7-bit (0..127), to c. */
+  relaxedDotI8I7Add: ternary("v128", simd(0x113)),
+} as const;
+
+export const f32x4 = {
+  splat: unary("v128", simd(0x13)),
+  extractLane: lane("f32", 0x1f),
+  abs: unary("v128", simd(0xe0)),
+  neg: unary("v128", simd(0xe1)),
+  sqrt: unary("v128", simd(0xe3)),
+  add: binary("v128", simd(0xe4)),
+  sub: binary("v128", simd(0xe5)),
+  mul: binary("v128", simd(0xe6)),
+  div: binary("v128", simd(0xe7)),
+  min: binary("v128", simd(0xe8)),
+  max: binary("v128", simd(0xe9)),
+  eq: binary("v128", simd(0x41)),
+  lt: binary("v128", simd(0x43)),
+  gt: binary("v128", simd(0x44)),
+  nearest: unary("v128", simd(0x6a)),
+  fromI32: unary("v128", simd(0xfa)),
+  fromU32: unary("v128", simd(0xfb)),
+  /** Relaxed SIMD: a·b + c, fused where the machine fuses. */
+  relaxedMadd: ternary("v128", simd(0x105)),
+} as const;
+
+/** Body of one function: declare locals, then append statements. */
+export class Func {
+  readonly #params: readonly ValueType[];
+  readonly #locals: ValueType[] = [];
+  readonly #code: number[] = [];
+  /** The parameters as expressions. */
+  readonly params: readonly Local[];
+
+  constructor(
+    params: readonly ValueType[],
+    readonly result: ValueType | undefined,
+  ) {
+    this.#params = params;
+    this.params = params.map((type, index) => ({ type, index, code: [0x20, ...uleb(index)] }));
+  }
+
+  /** A new local, zero at entry, or set to `init` here. */
+  local(type: ValueType, init?: Expr): Local {
+    const index = this.#params.length + this.#locals.length;
+    this.#locals.push(type);
+    const made: Local = { type, index, code: [0x20, ...uleb(index)] };
+    if (init) this.set(made, init);
+    return made;
+  }
+
+  i32(init?: Operand): Local {
+    return this.local("i32", init === undefined ? undefined : i32Operand(init));
+  }
+
+  f32(init?: Expr): Local {
+    return this.local("f32", init);
+  }
+
+  v128(init?: Expr): Local {
+    return this.local("v128", init);
+  }
+
+  set(target: Local, value: Operand): void {
+    const v = typeof value === "number" ? i32.const(value) : value;
+    if (v.type !== target.type) throw new Error(`asm: set a ${target.type} local to a ${v.type}`);
+    this.#code.push(...v.code, 0x21, ...uleb(target.index));
+  }
+
+  /** target += by, for i32. */
+  increment(target: Local, by: Operand): void {
+    this.set(target, i32.add(target, by));
+  }
+
+  #store(code: number[], address: Expr, value: Expr, offsetBytes: number): void {
+    this.#code.push(...address.code, ...value.code, ...code, 0, ...uleb(offsetBytes));
+  }
+
+  storeV128(address: Expr, value: Expr, offsetBytes = 0): void {
+    this.#store(simd(0x0b), address, value, offsetBytes);
+  }
+
+  storeF32(address: Expr, value: Expr, offsetBytes = 0): void {
+    this.#store([0x38], address, value, offsetBytes);
+  }
+
+  storeI32(address: Expr, value: Expr, offsetBytes = 0): void {
+    this.#store([0x36], address, value, offsetBytes);
+  }
+
+  store8(address: Expr, value: Expr, offsetBytes = 0): void {
+    this.#store([0x3a], address, value, offsetBytes);
+  }
+
+  store16(address: Expr, value: Expr, offsetBytes = 0): void {
+    this.#store([0x3b], address, value, offsetBytes);
+  }
+
+  /** Stores the low 32 bits of lane `index`. */
+  storeLane32(address: Expr, value: Expr, index: number, offsetBytes = 0): void {
+    this.#code.push(...address.code, ...value.code, ...simd(0x5a), 0, ...uleb(offsetBytes), index);
+  }
+
+  /** Copies `bytes` bytes (bulk memory; ranges may overlap). */
+  copyMemory(to: Expr, from: Expr, bytes: Operand): void {
+    this.#code.push(...to.code, ...from.code, ...i32Operand(bytes).code, 0xfc, 0x0a, 0, 0);
+  }
+
+  /** for (counter = from; counter < to; counter += step), signed; the body may change `counter`. */
+  loop(counter: Local, from: Operand, to: Operand, step: Operand, body: () => void): void {
+    this.set(counter, from);
+    this.while(i32.ltS(counter, to), () => {
+      body();
+      this.increment(counter, step);
+    });
+  }
+
+  while(condition: Expr, body: () => void): void {
+    // block { br_if 0 (!cond); loop { body; br_if 0 (cond) } }: one test and one backward branch an iteration
+    this.#code.push(0x02, 0x40, ...condition.code, 0x45, 0x0d, 0, 0x03, 0x40);
+    body();
+    this.#code.push(...condition.code, 0x0d, 0, 0x0b, 0x0b);
+  }
+
+  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+    this.#code.push(...condition.code, 0x04, 0x40);
+    then();
+    if (otherwise) {
+      this.#code.push(0x05);
+      otherwise();
+    }
+    this.#code.push(0x0b);
+  }
+
+  /** Leaves the function (only where it has no result). */
+  return(): void {
+    this.#code.push(0x0f);
+  }
+
+  /** Calls function `index` of the module as a statement (it must have no result). */
+  call(index: number, args: readonly Operand[]): void {
+    this.#code.push(...args.flatMap((a) => i32Operand(a).code), 0x10, ...uleb(index));
+  }
+
+  /** @internal The encoded body; `value` is left as the result. */
+  encode(value?: Expr): number[] {
+    const locals = this.#locals.flatMap((type) => [1, TYPE_BYTE[type]]);
+    const body = [...uleb(this.#locals.length), ...locals, ...this.#code, ...(value?.code ?? []), 0x0b];
+    return [...uleb(body.length), ...body];
+  }
+
+  /** @internal */
+  signature(): number[] {
+    const params = this.#params.map((type) => TYPE_BYTE[type]);
+    const results = this.result ? [TYPE_BYTE[this.result]] : [];
+    return [0x60, ...uleb(params.length), ...params, ...uleb(results.length), ...results];
+  }
+}
+
+/** A call of a function with a result, as an expression. */
+export function callExpr(index: number, type: ValueType, args: readonly Expr[]): Expr {
+  return { type, code: [...args.flatMap((a) => a.code), 0x10, ...uleb(index)] };
+}
+
+export interface ModuleOptions {
+  /** Whether the imported memory is shared between threads. */
+  readonly shared: boolean;
+}
+
+/** A module that imports one memory as `env.memory` and exports chosen functions. */
+export class ModuleBuilder {
+  readonly #functions: { signature: number[]; body: number[]; exportAs: string | undefined }[] = [];
+
+  /** Adds a function and returns its index. `build` may return the result expression. */
+  func(params: readonly ValueType[], result: ValueType | undefined, build: (f: Func) => Expr | undefined | void, exportAs?: string): number {
+    const f = new Func(params, result);
+    const value = build(f) ?? undefined;
+    this.#functions.push({ signature: f.signature(), body: f.encode(value), exportAs });
+    return this.#functions.length - 1;
+  }
+
+  bytes(o: ModuleOptions): Uint8Array<ArrayBuffer> {
+    const section = (id: number, entries: readonly (readonly number[])[]): number[] => {
+      const body = [...uleb(entries.length), ...entries.flat()];
+      return [id, ...uleb(body.length), ...body];
+    };
+    const name = (text: string): number[] => [...uleb(text.length), ...[...text].map((c) => c.charCodeAt(0))];
+    const limits = o.shared ? [0x03, 0, ...uleb(65536)] : [0x00, 0];
+    const fns = this.#functions;
+    return new Uint8Array([
+      ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      ...section(1, fns.map((f) => f.signature)),
+      ...section(2, [[...name("env"), ...name("memory"), 0x02, ...limits]]),
+      ...section(3, fns.map((_, i) => uleb(i))),
+      ...section(7, fns.flatMap((f, i) => (f.exportAs ? [[...name(f.exportAs), 0x00, ...uleb(i)]] : []))),
+      ...section(10, fns.map((f) => f.body)),
+    ]);
+  }
+}
