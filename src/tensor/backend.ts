@@ -53,7 +53,15 @@ export interface HeadLayout {
 }
 
 /** Columns of the i32 sequence table [S, 6] that attention reads, one row a sequence (see model/kvCache.ts). */
-export const SEQ = { rowStart: 0, rows: 1, ownStart: 2, ownLength: 3, prefixStart: 4, prefixLength: 5, width: 6 } as const;
+export const SEQ = {
+  rowStart: 0,
+  rows: 1,
+  ownStart: 2,
+  ownLength: 3,
+  prefixStart: 4,
+  prefixLength: 5,
+  width: 6,
+} as const;
 
 /**
  * The operations. Tensors named in capitals by shape; `y` is written, everything else read, unless the text says otherwise.
@@ -67,7 +75,17 @@ export type OpCall =
    * y = n · gain + bias, where gain and bias [D] may be absent. `scaleOut` [T, 1] receives scale; `scaleIn` [T, 1] replaces
    * it. With no `y` only the scale is computed.
    */
-  | { op: "norm"; kind: NormKind; eps: number; x: Tensor; y?: Tensor; gain?: Tensor; bias?: Tensor; scaleOut?: Tensor; scaleIn?: Tensor }
+  | {
+      op: "norm";
+      kind: NormKind;
+      eps: number;
+      x: Tensor;
+      y?: Tensor;
+      gain?: Tensor;
+      bias?: Tensor;
+      scaleOut?: Tensor;
+      scaleIn?: Tensor;
+    }
   /** y [T, D] = x · gain + bias, both [D]. */
   | { op: "affine"; x: Tensor; gain: Tensor; bias?: Tensor; y: Tensor }
   /** y [T, N] = act(x [T, K] · w [N, K]ᵀ + bias [N]) + residual [T, N]. `residual` may be `y` itself. */
@@ -78,7 +96,17 @@ export type OpCall =
    * In place on qkv [T, (H + 2·Hkv)·Dh]: if qGain/kGain [Dh] are there, each q/k head is RMS-normalised with them (Qwen3);
    * then q and k are rotated by cos/sin [P, Dh/2] at positions i32 [T] (pairs are (i, i + Dh/2), as in Llama).
    */
-  | { op: "rope"; qkv: Tensor; heads: HeadLayout; positions: Tensor; cos: Tensor; sin: Tensor; qGain?: Tensor; kGain?: Tensor; eps: number }
+  | {
+      op: "rope";
+      qkv: Tensor;
+      heads: HeadLayout;
+      positions: Tensor;
+      cos: Tensor;
+      sin: Tensor;
+      qGain?: Tensor;
+      kGain?: Tensor;
+      eps: number;
+    }
   /** k and v of qkv row t go to row slots[t] of kCache, vCache [rows, Hkv·Dh]; slots i32 [T]. */
   | { op: "storeKv"; qkv: Tensor; heads: HeadLayout; slots: Tensor; kCache: Tensor; vCache: Tensor }
   /**
@@ -87,12 +115,33 @@ export type OpCall =
    * Query i of a sequence sits at absolute position prefixLength + ownLength − rows + i and sees keys at positions ≤ its own
    * and, where `window` > 0, > its own − window. `maxKeys` bounds prefixLength + ownLength over the table.
    */
-  | { op: "attention"; qkv: Tensor; heads: HeadLayout; kCache: Tensor; vCache: Tensor; seqs: Tensor; scale: number; window: number; maxKeys: number; z: Tensor }
+  | {
+      op: "attention";
+      qkv: Tensor;
+      heads: HeadLayout;
+      kCache: Tensor;
+      vCache: Tensor;
+      seqs: Tensor;
+      scale: number;
+      window: number;
+      maxKeys: number;
+      z: Tensor;
+    }
   /**
    * The three stages of `attention` for one sequence (row `seq` of the table), equal to it bit for bit:
    * scores [H, Tq, Tk] = q·kᵀ·scale, −Infinity where hidden; `softmax` over the last axis; z rows of that sequence = pattern · v.
    */
-  | { op: "attnScores"; qkv: Tensor; heads: HeadLayout; kCache: Tensor; seqs: Tensor; seq: number; scale: number; window: number; scores: Tensor }
+  | {
+      op: "attnScores";
+      qkv: Tensor;
+      heads: HeadLayout;
+      kCache: Tensor;
+      seqs: Tensor;
+      seq: number;
+      scale: number;
+      window: number;
+      scores: Tensor;
+    }
   | { op: "softmax"; x: Tensor; y: Tensor }
   | { op: "attnMix"; pattern: Tensor; heads: HeadLayout; vCache: Tensor; seqs: Tensor; seq: number; z: Tensor }
   /** y [T, F] = act(x[:, 0:F]) · x[:, F:2F], x [T, 2F] (gate | up). */
@@ -136,9 +185,11 @@ export interface Backend {
   write(buffer: BufferRef, data: ArrayBufferView, offsetBytes?: number): void;
   /** Runs the calls in order. A list that is run again costs no JavaScript allocation. */
   run(calls: readonly OpCall[]): void;
+  /** Forgets what was kept for this list; it will not run again. */
+  release(calls: readonly OpCall[]): void;
   /** Waits for what was run and returns a copy of the range. */
   read(buffer: BufferRef, offsetBytes: number, bytes: number): Promise<Uint8Array>;
-  /** The same without waiting; only where `caps.synchronous`. */
-  readSync(buffer: BufferRef, offsetBytes: number, bytes: number): Uint8Array;
+  /** Copies into `target` without waiting and without allocating; only where `caps.synchronous`. */
+  readInto(buffer: BufferRef, offsetBytes: number, target: Uint8Array): void;
   dispose(): void;
 }

@@ -5,18 +5,7 @@
 import { DTypeError } from "./errors.ts";
 
 export const PLAIN_DTYPES = ["f32", "f16", "bf16", "i32", "u32", "u8"] as const;
-export const BLOCK_DTYPES = [
-  "q4_0",
-  "q4_1",
-  "q5_0",
-  "q5_1",
-  "q8_0",
-  "q2_k",
-  "q3_k",
-  "q4_k",
-  "q5_k",
-  "q6_k",
-] as const;
+export const BLOCK_DTYPES = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"] as const;
 
 export type PlainDType = (typeof PLAIN_DTYPES)[number];
 export type BlockDType = (typeof BLOCK_DTYPES)[number];

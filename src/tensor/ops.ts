@@ -2,7 +2,15 @@
  * Tape: records operations. Each method checks shapes and types, allocates the output in the current scope, appends one
  * `OpCall`, and returns the output. Nothing runs until `backend.run(tape.calls)`. Knows no device and no model.
  */
-import { type Activation, type Backend, type HeadLayout, type Matrix, type NormKind, type OpCall, SEQ } from "./backend.ts";
+import {
+  type Activation,
+  type Backend,
+  type HeadLayout,
+  type Matrix,
+  type NormKind,
+  type OpCall,
+  SEQ,
+} from "./backend.ts";
 import type { DType } from "./dtype.ts";
 import { DTypeError, ShapeError } from "./errors.ts";
 import type { Scope } from "./scope.ts";
@@ -103,12 +111,29 @@ export class Tape {
   }
 
   /** Rotates q and k of qkv [T, (H + 2·Hkv)·Dh] in place. */
-  rope(qkv: Tensor, heads: HeadLayout, positions: Tensor, table: { cos: Tensor; sin: Tensor }, headNorm?: { qGain: Tensor; kGain: Tensor; eps: number }): void {
+  rope(
+    qkv: Tensor,
+    heads: HeadLayout,
+    positions: Tensor,
+    table: { cos: Tensor; sin: Tensor },
+    headNorm?: { qGain: Tensor; kGain: Tensor; eps: number },
+  ): void {
     expectQkv("rope", qkv, heads);
     expectShape("rope: positions", positions.shape, [rowCount(qkv)]);
     expectShape("rope: sin", table.sin.shape, table.cos.shape);
-    if (table.cos.columns * 2 !== heads.Dh) throw new ShapeError(`rope: cos has ${table.cos.columns} columns, expected Dh/2 = ${heads.Dh / 2}`);
-    this.calls.push({ op: "rope", qkv, heads, positions, cos: table.cos, sin: table.sin, qGain: headNorm?.qGain, kGain: headNorm?.kGain, eps: headNorm?.eps ?? 0 });
+    if (table.cos.columns * 2 !== heads.Dh)
+      throw new ShapeError(`rope: cos has ${table.cos.columns} columns, expected Dh/2 = ${heads.Dh / 2}`);
+    this.calls.push({
+      op: "rope",
+      qkv,
+      heads,
+      positions,
+      cos: table.cos,
+      sin: table.sin,
+      qGain: headNorm?.qGain,
+      kGain: headNorm?.kGain,
+      eps: headNorm?.eps ?? 0,
+    });
   }
 
   /** k, v of qkv -> rows slots[t] of the caches [rows, Hkv·Dh]. */
@@ -125,9 +150,21 @@ export class Tape {
     expectQkv("attention", qkv, p.heads);
     expectCache("attention", kCache, p.heads);
     expectCache("attention", vCache, p.heads);
-    if (p.seqs.columns !== SEQ.width) throw new ShapeError(`attention: seqs has shape ${format(p.seqs.shape)}, expected [S, ${SEQ.width}]`);
+    if (p.seqs.columns !== SEQ.width)
+      throw new ShapeError(`attention: seqs has shape ${format(p.seqs.shape)}, expected [S, ${SEQ.width}]`);
     const z = this.#new([rowCount(qkv), p.heads.H * p.heads.Dh], "attn.z");
-    this.calls.push({ op: "attention", qkv, heads: p.heads, kCache, vCache, seqs: p.seqs, scale: p.scale, window: p.window, maxKeys, z });
+    this.calls.push({
+      op: "attention",
+      qkv,
+      heads: p.heads,
+      kCache,
+      vCache,
+      seqs: p.seqs,
+      scale: p.scale,
+      window: p.window,
+      maxKeys,
+      z,
+    });
     return z;
   }
 
@@ -135,7 +172,17 @@ export class Tape {
   attnScores(qkv: Tensor, kCache: Tensor, p: AttentionParams, seq: number, Tq: number, Tk: number): Tensor {
     expectQkv("attnScores", qkv, p.heads);
     const scores = this.#new([p.heads.H, Tq, Tk], "attn.scores");
-    this.calls.push({ op: "attnScores", qkv, heads: p.heads, kCache, seqs: p.seqs, seq, scale: p.scale, window: p.window, scores });
+    this.calls.push({
+      op: "attnScores",
+      qkv,
+      heads: p.heads,
+      kCache,
+      seqs: p.seqs,
+      seq,
+      scale: p.scale,
+      window: p.window,
+      scores,
+    });
     return scores;
   }
 
@@ -175,7 +222,8 @@ export class Tape {
 
   /** x [T, D] += coeffs[t] · vectors[index[t]], in place. */
   steer(x: Tensor, vectors: Tensor, index: Tensor, coeffs: Tensor): void {
-    if (vectors.columns !== x.columns) throw new ShapeError(`steer: a vector has ${vectors.columns} elements, the residual stream ${x.columns}`);
+    if (vectors.columns !== x.columns)
+      throw new ShapeError(`steer: a vector has ${vectors.columns} elements, the residual stream ${x.columns}`);
     expectShape("steer: index", index.shape, [rowCount(x)]);
     expectShape("steer: coeffs", coeffs.shape, [rowCount(x)]);
     this.calls.push({ op: "steer", x, vectors, index, coeffs });
@@ -193,7 +241,9 @@ export class Tape {
   copy(src: Tensor, srcColumn: number, dst: Tensor, dstColumn: number, columns: number): void {
     const [from, to] = [src.elems / src.columns, dst.elems / dst.columns];
     if (from !== to || srcColumn + columns > src.columns || dstColumn + columns > dst.columns) {
-      throw new ShapeError(`copy: ${columns} columns from ${format(src.shape)} at ${srcColumn} to ${format(dst.shape)} at ${dstColumn}`);
+      throw new ShapeError(
+        `copy: ${columns} columns from ${format(src.shape)} at ${srcColumn} to ${format(dst.shape)} at ${dstColumn}`,
+      );
     }
     this.calls.push({ op: "copy", src, srcColumn, dst, dstColumn, columns });
   }
@@ -229,5 +279,6 @@ function expectQkv(op: string, qkv: Tensor, { H, Hkv, Dh }: HeadLayout): void {
 }
 
 function expectCache(op: string, cache: Tensor, { Hkv, Dh }: HeadLayout): void {
-  if (numel(cache.shape.slice(1)) !== Hkv * Dh) throw new ShapeError(`${op}: cache has shape ${format(cache.shape)}, expected [rows, ${Hkv * Dh}]`);
+  if (numel(cache.shape.slice(1)) !== Hkv * Dh)
+    throw new ShapeError(`${op}: cache has shape ${format(cache.shape)}, expected [rows, ${Hkv * Dh}]`);
 }

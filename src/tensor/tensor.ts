@@ -40,7 +40,8 @@ export class Tensor {
 
   /** The same elements under another shape. @throws ShapeError if the element counts differ. */
   reshape(shape: Shape): Tensor {
-    if (numel(shape) !== this.elems) throw new ShapeError(`reshape ${format(this.shape)} to ${format(shape)}: element counts differ`);
+    if (numel(shape) !== this.elems)
+      throw new ShapeError(`reshape ${format(this.shape)} to ${format(shape)}: element counts differ`);
     return new Tensor(this.backend, this.buffer, this.dtype, shape, this.offsetBytes);
   }
 
@@ -48,7 +49,10 @@ export class Tensor {
   rows(from: number, to: number): Tensor {
     const [n = 0, ...rest] = this.shape;
     if (!(0 <= from && from <= to && to <= n)) {
-      throw new ShapeError(`rows ${from}..${to} of a tensor of shape ${format(this.shape)}`, `give 0 ≤ from ≤ to ≤ ${n}`);
+      throw new ShapeError(
+        `rows ${from}..${to} of a tensor of shape ${format(this.shape)}`,
+        `give 0 ≤ from ≤ to ≤ ${n}`,
+      );
     }
     const rowBytes = byteLength(this.dtype, numel(rest));
     return new Tensor(this.backend, this.buffer, this.dtype, [to - from, ...rest], this.offsetBytes + from * rowBytes);
@@ -57,7 +61,9 @@ export class Tensor {
   /** Replaces the contents. `data` must have exactly this tensor's bytes. */
   write(data: ArrayBufferView): void {
     if (data.byteLength !== this.bytes) {
-      throw new ShapeError(`write ${data.byteLength} bytes into ${this.dtype} ${format(this.shape)} of ${this.bytes} bytes`);
+      throw new ShapeError(
+        `write ${data.byteLength} bytes into ${this.dtype} ${format(this.shape)} of ${this.bytes} bytes`,
+      );
     }
     this.backend.write(this.buffer, data, this.offsetBytes);
   }
@@ -69,7 +75,9 @@ export class Tensor {
 
   /** A copy of the contents, now; only on synchronous backends. */
   readSync(): HostArray {
-    return this.#typed(this.backend.readSync(this.buffer, this.offsetBytes, this.bytes));
+    const bytes = new Uint8Array(this.bytes);
+    this.backend.readInto(this.buffer, this.offsetBytes, bytes);
+    return this.#typed(bytes);
   }
 
   #typed(bytes: Uint8Array): HostArray {
@@ -87,7 +95,10 @@ export class Tensor {
       case "u8":
         return bytes;
       default:
-        throw new DTypeError(`cannot read a ${this.dtype} tensor as numbers`, "dequantise it first (formats/dequantize)");
+        throw new DTypeError(
+          `cannot read a ${this.dtype} tensor as numbers`,
+          "dequantise it first (formats/dequantize)",
+        );
     }
   }
 }
