@@ -219,7 +219,11 @@ export const f32x4 = {
   div: binary("v128", simd(0xe7)),
   min: binary("v128", simd(0xe8)),
   max: binary("v128", simd(0xe9)),
+  /** b < a ? b : a, and a < b ? b : a: one instruction on x64, and a NaN in b is passed over. */
+  pmin: binary("v128", simd(0xea)),
+  pmax: binary("v128", simd(0xeb)),
   eq: binary("v128", simd(0x41)),
+  ne: binary("v128", simd(0x42)),
   lt: binary("v128", simd(0x43)),
   gt: binary("v128", simd(0x44)),
   nearest: unary("v128", simd(0x6a)),
@@ -227,6 +231,29 @@ export const f32x4 = {
   fromU32: unary("v128", simd(0xfb)),
   /** Relaxed SIMD: a·b + c, fused where the machine fuses. */
   relaxedMadd: ternary("v128", simd(0x105)),
+} as const;
+
+export const f64 = {
+  const: (value: number): Expr => ({ type: "f64", code: [0x44, ...new Uint8Array(new Float64Array([value]).buffer)] }),
+  add: binary("f64", [0xa0]),
+  sub: binary("f64", [0xa1]),
+  mul: binary("f64", [0xa2]),
+  div: binary("f64", [0xa3]),
+  sqrt: unary("f64", [0x9f]),
+  promote: unary("f64", [0xbb]),
+} as const;
+
+/** A float64 rounded to float32. */
+export const demote: (a: Expr) => Expr = unary("f32", [0xb6]);
+
+export const f64x2 = {
+  splat: unary("v128", simd(0x14)),
+  extractLane: lane("f64", 0x21),
+  /** The two low lanes of an f32x4, widened. */
+  promoteLow: unary("v128", simd(0x5f)),
+  add: binary("v128", simd(0xf0)),
+  sub: binary("v128", simd(0xf1)),
+  mul: binary("v128", simd(0xf2)),
 } as const;
 
 /** Body of one function: declare locals, then append statements. */
