@@ -39,6 +39,8 @@ export class KvStore {
   constructor(
     readonly backend: Backend,
     readonly sizes: KvSizes,
+    /** All layers share one pair of tensors: enough where nothing is run after this forward. */
+    readonly transient = false,
   ) {
     this.#scope = new Scope(backend);
     forgotten.register(this, this.#scope, this);
@@ -55,7 +57,7 @@ export class KvStore {
     if (at >= 0) return Object.assign(this.#free.splice(at, 1)[0]!, { users: 1 });
     const range = { start: this.#used, capacity: rows, users: 1 };
     this.#used += rows;
-    this.#grow(this.#used);
+    this.ensureRows(this.#used);
     return range;
   }
 
@@ -64,7 +66,7 @@ export class KvStore {
     if (range.start + range.capacity !== this.#used) return false;
     this.#used = range.start + capacity;
     range.capacity = capacity;
-    this.#grow(this.#used);
+    this.ensureRows(this.#used);
     return true;
   }
 
@@ -95,15 +97,17 @@ export class KvStore {
     this.backend.release(calls);
   }
 
-  #grow(rows: number): void {
+  /** Makes the tensors hold at least `rows` rows (doubling). */
+  ensureRows(rows: number): void {
     if (rows <= this.#rows) return;
-    const next = Math.max(rows, this.#rows === 0 ? rows : 2 * this.#rows);
+    const next = Math.max(rows, 2 * this.#rows);
     const old = { scope: this.#scope, k: this.k, v: this.v, rows: this.#rows };
     const scope = new Scope(this.backend);
-    const make = (kind: string): Tensor[] =>
-      Array.from({ length: this.sizes.L }, (_, l) =>
-        scope.tensor([next, this.sizes.Hkv * this.sizes.Dh], `kv.${l}.${kind}`),
-      );
+    const tensor = (kind: string): Tensor => scope.tensor([next, this.sizes.Hkv * this.sizes.Dh], `kv.${kind}`);
+    const make = (kind: string): Tensor[] => {
+      const { L } = this.sizes;
+      return this.transient ? new Array<Tensor>(L).fill(tensor(kind)) : Array.from({ length: L }, () => tensor(kind));
+    };
     this.k = make("k");
     this.v = make("v");
     if (old.rows > 0) this.#copy(old.k, old.v, 0, 0, old.rows);

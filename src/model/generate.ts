@@ -1,0 +1,327 @@
+/**
+ * Text generation: prefill in chunks, then one recorded decode step run again and again, sampling, stop rules, streaming.
+ * Knows tokens and the forward pass; how text becomes tokens is model.ts's business.
+ */
+import { checkKeys, InputError } from "../tensor/errors.ts";
+import type { SequenceInput } from "./feed.ts";
+import { type ForwardModel, type Plan, recordForward } from "./forward.ts";
+import { compileHooks, type HookOptions, type HookSet } from "./hooks.ts";
+import { type KvCache, KvStore } from "./kvCache.ts";
+import { SAMPLING_KEYS, Sampler, type SamplingOptions } from "./sampling.ts";
+
+/** Long prompts run in chunks of this many tokens, so that progress and abort are seen between them. */
+const PREFILL_CHUNK_TOKENS = 512;
+
+export type StopReason = "eos" | "length" | "stop" | "abort";
+
+export interface GenerateOptions extends SamplingOptions, Pick<HookOptions, "hooks" | "steer"> {
+  /** Default 256. */
+  readonly maxTokens?: number;
+  /** Text that ends the answer; it is not part of it. */
+  readonly stop?: readonly string[];
+  /** Token ids that end the answer, beside the model's own. */
+  readonly stopTokens?: readonly number[];
+  readonly ignoreEos?: boolean;
+  /** The prompt as it stands, without the chat template. */
+  readonly raw?: boolean;
+  /** System message of the chat template. */
+  readonly system?: string;
+  /** Continue behind these positions; the prompt holds only what comes after them. The cache moves on. */
+  readonly cache?: KvCache;
+  /** Ends the answer early, with `stopReason: "abort"`; nothing is thrown. */
+  readonly signal?: AbortSignal;
+  readonly onToken?: (token: number) => void;
+  readonly onPrefill?: (done: number, total: number) => void;
+}
+
+export const GENERATE_KEYS = [
+  ...SAMPLING_KEYS,
+  "hooks",
+  "steer",
+  "maxTokens",
+  "stop",
+  "stopTokens",
+  "ignoreEos",
+  "raw",
+  "system",
+  "cache",
+  "signal",
+  "onToken",
+  "onPrefill",
+] as const;
+
+export interface GenerationResult {
+  readonly promptTokens: readonly number[];
+  /** The new ids, with the end-of-sequence token that stopped it last. */
+  readonly tokens: readonly number[];
+  /** Their text without special tokens (and without the stop string). */
+  readonly text: string;
+  readonly stopReason: StopReason;
+  readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
+}
+
+/** Text of new tokens, piece by piece (src/model/tokenizer/stream.ts). */
+export interface Detokenizer {
+  push(id: number): string;
+  end(): string;
+}
+
+/** A running answer: iterate it for the text as it comes, or await `result()`. It may be consumed once. */
+export class Generation implements AsyncIterable<string> {
+  readonly #pieces: AsyncGenerator<string, GenerationResult>;
+  #result: Promise<GenerationResult> | undefined;
+  #settled: GenerationResult | undefined;
+
+  constructor(pieces: AsyncGenerator<string, GenerationResult>) {
+    this.#pieces = pieces;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, GenerationResult> {
+    const result = yield* this.#pieces;
+    this.#settled = result ?? this.#settled;
+    return this.#settled!;
+  }
+
+  /** Tokens, text, stop reason and timings; runs what has not been iterated. */
+  result(): Promise<GenerationResult> {
+    this.#result ??= (async () => {
+      for (;;) {
+        if (this.#settled) return this.#settled;
+        const next = await this.#pieces.next();
+        if (next.done) return (this.#settled = next.value ?? this.#settled!);
+      }
+    })();
+    return this.#result;
+  }
+}
+
+/** What generation needs from a model. */
+export interface GenerationModel extends ForwardModel {
+  /** Most positions that prompt and answer may take together. */
+  readonly context: number;
+  readonly eosTokenIds: ReadonlySet<number>;
+}
+
+/** @throws InputError, HookError on the first `next`, before any work. */
+export async function* generateTokens(
+  m: GenerationModel,
+  promptTokens: readonly number[],
+  detokenizer: Detokenizer | undefined,
+  o: GenerateOptions,
+): AsyncGenerator<string, GenerationResult> {
+  const limit = checkOptions(m, promptTokens, o);
+  const hooks = compileHooks({ hooks: o.hooks, steer: o.steer }, m.config);
+  const sampler = new Sampler(m.config.V, o);
+  for (const token of promptTokens) sampler.note(token);
+  const answer = new Answer(detokenizer, o.stop ?? []);
+  const ownCache = o.cache === undefined;
+  const store = o.cache?.store ?? new KvStore(m.backend, m.config);
+  const cache = o.cache ?? store.sequence(Math.min(m.context, promptTokens.length + Math.min(limit, 256)));
+  const started = performance.now();
+  let prefillMs = 0;
+  let stopReason: StopReason = "abort";
+  const decoder = new Decoder(m, store, cache, hooks, cache.length + promptTokens.length);
+  try {
+    const done = await decoder.prefill(promptTokens, o);
+    prefillMs = performance.now() - started;
+    let text = "";
+    while (done && !o.signal?.aborted) {
+      const token = sampler.next(decoder.logits);
+      text = answer.push(token);
+      o.onToken?.(token);
+      stopReason = stopOf(m, token, answer, limit, o);
+      if (text) yield text;
+      if (stopReason !== "abort") break;
+      await breathe();
+      if (o.signal?.aborted) break;
+      decoder.step(token);
+    }
+    const rest = answer.end();
+    if (rest) yield rest;
+  } finally {
+    decoder.dispose();
+    if (ownCache) {
+      cache.dispose();
+      store.dispose();
+    }
+  }
+  const decodeMs = performance.now() - started - prefillMs;
+  return { promptTokens, tokens: answer.tokens, text: answer.text, stopReason, timings: { prefillMs, decodeMs } };
+}
+
+/** "abort" here means: not stopped yet. */
+function stopOf(m: GenerationModel, token: number, answer: Answer, limit: number, o: GenerateOptions): StopReason {
+  if (!o.ignoreEos && m.eosTokenIds.has(token)) return "eos";
+  if (answer.stopped || o.stopTokens?.includes(token)) return "stop";
+  return answer.tokens.length >= limit ? "length" : "abort";
+}
+
+/** Number of tokens that may be generated. */
+function checkOptions(m: GenerationModel, promptTokens: readonly number[], o: GenerateOptions): number {
+  checkKeys(o, GENERATE_KEYS, "generate");
+  const { maxTokens = 256 } = o;
+  if (!Number.isInteger(maxTokens) || maxTokens < 1)
+    throw new InputError("E_OPTION", `maxTokens is ${maxTokens}, expected a whole number of 1 or more`);
+  const past = o.cache?.length ?? 0;
+  checkPrompt(promptTokens, m.config.V, m.context, m.config.contextLength, past);
+  return Math.min(maxTokens, m.context - past - promptTokens.length + 1);
+}
+
+/** @throws InputError E_CONTEXT for a prompt that is empty or too long, E_DATA for ids outside the vocabulary. */
+export function checkPrompt(
+  tokens: ArrayLike<number>,
+  V: number,
+  context: number,
+  modelContext: number,
+  past = 0,
+): void {
+  if (tokens.length === 0)
+    throw new InputError("E_CONTEXT", "the prompt has no tokens", "give at least one token (a BOS will do)");
+  const length = past + tokens.length;
+  if (length > context) {
+    const remedy = length <= modelContext ? `load the model with context: ${length} or more (--context)` : "shorten it";
+    throw new InputError(
+      "E_CONTEXT",
+      `the prompt has ${length} tokens; the context is ${context} (the model's own: ${modelContext})`,
+      remedy,
+    );
+  }
+  for (let i = 0; i < tokens.length; i++) {
+    const id = tokens[i]!;
+    if (Number.isInteger(id) && id >= 0 && id < V) continue;
+    throw new InputError("E_DATA", `token ${i} of the prompt is ${id}`, `token ids are 0 to ${V - 1}`);
+  }
+}
+
+/** Lets timers, signals and other work run between tokens. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}
+
+/** Prefill and decode of one sequence, with one recorded list for all decode steps. */
+class Decoder {
+  /** Logits [V] of the newest position. */
+  readonly logits: Float32Array;
+  readonly #bytes: Uint8Array;
+  readonly #token = new Int32Array(1);
+  readonly #inputs: readonly SequenceInput[];
+  #plan: Plan | undefined;
+  #steps = 0;
+
+  constructor(
+    private readonly m: GenerationModel,
+    private readonly store: KvStore,
+    private readonly cache: KvCache,
+    private readonly hooks: HookSet,
+    private readonly promptLength: number,
+  ) {
+    this.logits = new Float32Array(m.config.V);
+    this.#bytes = new Uint8Array(this.logits.buffer);
+    this.#inputs = [{ tokens: this.#token, cache, promptLength }];
+  }
+
+  /** Runs the prompt; false where the signal ended it. */
+  async prefill(tokens: readonly number[], o: GenerateOptions): Promise<boolean> {
+    for (let at = 0; at < tokens.length; at += PREFILL_CHUNK_TOKENS) {
+      if (o.signal?.aborted) return false;
+      const chunk = tokens.slice(at, at + PREFILL_CHUNK_TOKENS);
+      const isLast = at + chunk.length === tokens.length;
+      const plan = this.#record([{ tokens: chunk, cache: this.cache, promptLength: this.promptLength }], isLast);
+      plan.run(plan.feed.inputs);
+      if (isLast) this.#readLogits(plan);
+      plan.dispose();
+      o.onPrefill?.(at + chunk.length, tokens.length);
+      await breathe();
+    }
+    return true;
+  }
+
+  /** One decode step. */
+  step(token: number): void {
+    this.#token[0] = token;
+    if (!this.#plan?.accepts(this.#inputs)) {
+      this.#plan?.dispose();
+      this.#plan = this.#record(this.#inputs, true);
+      this.#plan.feed.phase = "decode";
+    }
+    this.#plan.feed.step = this.#steps++;
+    this.#plan.run(this.#inputs);
+    this.#readLogits(this.#plan);
+  }
+
+  #record(inputs: readonly SequenceInput[], logits: boolean): Plan {
+    return recordForward(this.m, this.store, inputs, {
+      hooks: this.hooks,
+      logits: logits ? "last" : "none",
+      fromLayer: 0,
+      toLayer: this.m.config.L,
+    });
+  }
+
+  #readLogits(plan: Plan): void {
+    const t = plan.logits!;
+    this.m.backend.readInto(t.buffer, t.offsetBytes, this.#bytes);
+  }
+
+  dispose(): void {
+    this.#plan?.dispose();
+  }
+}
+
+/** Tokens and text so far; holds back text that may be the start of a stop string. */
+class Answer {
+  readonly tokens: number[] = [];
+  text = "";
+  stopped = false;
+  #held = "";
+
+  constructor(
+    private readonly detokenizer: Detokenizer | undefined,
+    private readonly stops: readonly string[],
+  ) {
+    if (stops.some((s) => s.length === 0)) throw new InputError("E_OPTION", "a stop string is empty");
+    if (stops.length && !detokenizer)
+      throw new InputError("E_TOKENIZER", "stop strings need a tokenizer, this model has none", "use stopTokens");
+  }
+
+  /** Takes a token; returns text that is now certain. */
+  push(token: number): string {
+    this.tokens.push(token);
+    return this.#release(this.detokenizer?.push(token) ?? "");
+  }
+
+  /** Text still held back. */
+  end(): string {
+    if (this.stopped) return "";
+    const rest = this.#release(this.detokenizer?.end() ?? "");
+    const held = this.stopped ? "" : this.#held;
+    this.#held = "";
+    this.text += held;
+    return rest + held;
+  }
+
+  #release(piece: string): string {
+    this.#held += piece;
+    const at = this.stops.map((s) => this.#held.indexOf(s)).filter((i) => i >= 0);
+    let certain = this.#held.length;
+    if (at.length) {
+      this.stopped = true;
+      certain = Math.min(...at);
+    } else {
+      for (const stop of this.stops) {
+        for (let n = Math.min(stop.length - 1, this.#held.length); n > 0; n--) {
+          if (!this.#held.endsWith(stop.slice(0, n))) continue;
+          certain = Math.min(certain, this.#held.length - n);
+          break;
+        }
+      }
+    }
+    const out = this.#held.slice(0, certain);
+    this.#held = this.stopped ? "" : this.#held.slice(certain);
+    this.text += out;
+    return out;
+  }
+}

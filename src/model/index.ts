@@ -1,0 +1,27 @@
+/** Barrel of src/model for outsiders; files inside import each other directly. */
+export { ARCHITECTURES, type Architecture, type ModelConfig } from "./config.ts";
+export type { LogitRows } from "./forward.ts";
+export { type GenerateOptions, Generation, type GenerationResult, type StopReason } from "./generate.ts";
+export { type HookName, hookLayer, hookNames, resolveHook } from "./hookNames.ts";
+export type {
+  AddIntervention,
+  CaptureRequest,
+  HookContext,
+  HookFunction,
+  HookOptions,
+  HostTensor,
+  PositionScope,
+} from "./hooks.ts";
+export { KvCache } from "./kvCache.ts";
+export { type LoadOptions, type LoadProgress, loadModel, type OpenedModel, openModel } from "./load.ts";
+export {
+  LanguageModel,
+  logSumExp,
+  type Prompt,
+  type PromptOptions,
+  type RunOptions,
+  type RunResult,
+  type ScoreResult,
+} from "./model.ts";
+export type { SamplingOptions } from "./sampling.ts";
+export { type ChatMessage, ChatTemplate, TextStream, Tokenizer } from "./tokenizer/index.ts";
