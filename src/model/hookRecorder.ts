@@ -15,6 +15,7 @@ import {
   inScope,
   type PointAction,
   type PositionScope,
+  scopeOf,
 } from "./hooks.ts";
 
 /** A part of a [T, width] tensor: `columns` columns from `column` on, seen as rows of shape `tail`. */
@@ -120,9 +121,12 @@ export class HookRecorder {
       for (let s = 0; s < this.feed.sequences.length; s++) {
         const { rowStart, rows } = this.feed.sequences[s]!;
         const { promptLength } = this.feed.inputs[s]!;
+        const scope = scopeOf(positions, s);
         for (let i = 0; i < rows; i++) {
           const row = rowStart + i;
-          values[row] = inScope(positions, this.feed.positionOfRow[row]!, promptLength, i === rows - 1) ? scale : 0;
+          const position = this.feed.positionOfRow[row]!;
+          const isNewest = i === rows - 1 && position >= promptLength - 1; // a chunk of a long prompt ends in no newest token
+          values[row] = inScope(scope, position, promptLength, isNewest) ? scale : 0;
         }
       }
       coeffs.write(values);
@@ -155,7 +159,7 @@ export class HookRecorder {
   #captureRows(key: string, region: Region, scope: PositionScope): void {
     const { tensor, column, tail } = region;
     const columns = tail.reduce((a, b) => a * b, 1);
-    const chosen = this.feed.sequences.map((_, s) => this.#chosenRows(s, scope, key));
+    const chosen = this.feed.sequences.map((_, s) => this.#chosenRows(s, scopeOf(scope, s), key));
     const whole = scope === "all";
     let source = tensor;
     if (column !== 0 || columns !== tensor.columns || whole) {

@@ -15,14 +15,15 @@ export interface HostTensor {
 /**
  * Which positions of a sequence. `all`; `answer`: from the end of the prompt on; `last`: the newest position of each run
  * (the prompt's last token, then every generated one); absolute positions, or a range [from, to). Negative numbers count
- * from the end of the prompt.
+ * from the end of the prompt. `each` gives every sequence of a batch its own scope.
  */
 export type PositionScope =
   | "all"
   | "answer"
   | "last"
   | readonly number[]
-  | { readonly from?: number; readonly to?: number };
+  | { readonly from?: number; readonly to?: number }
+  | { readonly each: readonly PositionScope[] };
 
 /** Adds scale · vector [D] to the value at `hook`. A SteeringVector is one. */
 export interface AddIntervention {
@@ -139,6 +140,7 @@ function compileAdd(add: AddIntervention, name: HookName, c: ModelConfig): Point
 
 function checkScope(scope: PositionScope, where: string): void {
   if (scope === "all" || scope === "answer" || scope === "last") return;
+  if (typeof scope === "object" && "each" in scope) return scope.each.forEach((one) => checkScope(one, where));
   const numbers = Array.isArray(scope)
     ? scope
     : typeof scope === "object" && scope
@@ -151,7 +153,15 @@ function checkScope(scope: PositionScope, where: string): void {
   );
 }
 
-/** Whether a row is within a scope. `promptLength` is where negative positions count from. */
+/** The scope of sequence `s`. @throws HookError where `each` has none for it. */
+export function scopeOf(scope: PositionScope, s: number): PositionScope {
+  if (typeof scope !== "object" || !("each" in scope)) return scope;
+  const own = scope.each[s];
+  if (own !== undefined) return own;
+  throw new HookError(`positions "each" has ${scope.each.length} entries, but the batch has a sequence ${s}`);
+}
+
+/** Whether a row is within a scope (of one sequence). `promptLength` is where negative positions count from. */
 export function inScope(scope: PositionScope, position: number, promptLength: number, isNewest: boolean): boolean {
   if (scope === "all") return true;
   if (scope === "answer") return position >= promptLength;
