@@ -194,6 +194,7 @@ export const i32x4 = {
   mul: binary("v128", simd(0xb5)),
   minS: binary("v128", simd(0xb6)),
   maxS: binary("v128", simd(0xb8)),
+  gtS: binary("v128", simd(0x3b)),
   extendLowS: unary("v128", simd(0xa7)),
   extendHighS: unary("v128", simd(0xa8)),
   extendLowU: unary("v128", simd(0xa9)),
@@ -404,9 +405,14 @@ export class ModuleBuilder {
   readonly #functions: { signature: number[]; body: number[]; exportAs: string | undefined }[] = [];
 
   /** Adds a function and returns its index. `build` may return the result expression. */
-  func(params: readonly ValueType[], result: ValueType | undefined, build: (f: Func) => Expr | undefined | void, exportAs?: string): number {
+  func(
+    params: readonly ValueType[],
+    result: ValueType | undefined,
+    build: (f: Func) => Expr | undefined,
+    exportAs?: string,
+  ): number {
     const f = new Func(params, result);
-    const value = build(f) ?? undefined;
+    const value = build(f);
     this.#functions.push({ signature: f.signature(), body: f.encode(value), exportAs });
     return this.#functions.length - 1;
   }
@@ -421,11 +427,23 @@ export class ModuleBuilder {
     const fns = this.#functions;
     return new Uint8Array([
       ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      ...section(1, fns.map((f) => f.signature)),
+      ...section(
+        1,
+        fns.map((f) => f.signature),
+      ),
       ...section(2, [[...name("env"), ...name("memory"), 0x02, ...limits]]),
-      ...section(3, fns.map((_, i) => uleb(i))),
-      ...section(7, fns.flatMap((f, i) => (f.exportAs ? [[...name(f.exportAs), 0x00, ...uleb(i)]] : []))),
-      ...section(10, fns.map((f) => f.body)),
+      ...section(
+        3,
+        fns.map((_, i) => uleb(i)),
+      ),
+      ...section(
+        7,
+        fns.flatMap((f, i) => (f.exportAs ? [[...name(f.exportAs), 0x00, ...uleb(i)]] : [])),
+      ),
+      ...section(
+        10,
+        fns.map((f) => f.body),
+      ),
     ]);
   }
 }

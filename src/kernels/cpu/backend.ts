@@ -1,0 +1,228 @@
+/**
+ * CpuBackend: buffers and weight matrices in one linear memory, kernels compiled once a key, call lists lowered once and
+ * then run without allocating. Everything is synchronous. Knows no model.
+ */
+import type {
+  Backend,
+  BackendCounters,
+  BufferRef,
+  Capabilities,
+  Matrix,
+  MatrixPart,
+  OpCall,
+} from "../../tensor/backend.ts";
+import { checkKeys, DeviceError, ShapeError, TrimtabError } from "../../tensor/errors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { detectFeatures, type FeatureOptions } from "./features.ts";
+import type { Command, Features, LowerContext, PackedMatrix } from "./kernel.ts";
+import { LinearMemory } from "./memory.ts";
+import { type PackKernel, packMatrix } from "./packedMatrix.ts";
+import { buildProgram, type KernelRun, type Program } from "./program.ts";
+import { emitPack, packKey } from "./wasm/pack.ts";
+import type { PanelFormat } from "./wasm/packFormats.ts";
+
+export interface CpuBackendOptions extends FeatureOptions {
+  /** Most memory to use, in bytes; 4 GiB by default. */
+  readonly maximumBytes?: number;
+}
+
+/** A range of linear memory. `address` is 0 once freed. */
+interface CpuBuffer extends BufferRef {
+  address: number;
+  /** The last range read, kept so that reading it again makes no view. */
+  view: Uint8Array | undefined;
+  viewEpoch: number;
+}
+
+/** Within the first 64 bytes, which the allocator never hands out. */
+const PACK_ARGS_ADDRESS = 8;
+
+export class CpuBackend implements Backend {
+  readonly name = "cpu";
+  readonly caps: Capabilities;
+  readonly counters: BackendCounters = { ops: {}, allocations: 0, liveBytes: 0, peakBytes: 0 };
+  readonly features: Features;
+  readonly #memory: LinearMemory;
+  readonly #modules = new Map<string, KernelRun>();
+  readonly #matrices = new Set<Matrix>();
+  #programs = new WeakMap<readonly OpCall[], Program>();
+  #scratch = { address: 0, bytes: 0 };
+  #disposed = false;
+  readonly #lowering: LowerContext;
+
+  constructor(o: CpuBackendOptions = {}) {
+    checkKeys(o, ["fma", "setV8Flags", "maximumBytes"], "createCpuBackend");
+    this.features = detectFeatures(o);
+    this.caps = { tier: this.features.fma ? "wasm-simd+fma" : "wasm-simd", threads: 1, synchronous: true };
+    this.#memory = new LinearMemory({
+      maximumPages: o.maximumBytes === undefined ? undefined : Math.floor(o.maximumBytes / 65536),
+    });
+    this.#lowering = {
+      features: this.features,
+      address: (t) => addressOf(t),
+      packed: (m) => this.#packed(m),
+    };
+  }
+
+  alloc(bytes: number, label: string): BufferRef {
+    this.#expectOpen(label);
+    const address = this.#memory.alloc(bytes, label);
+    this.counters.allocations++;
+    this.#count(bytes);
+    const buffer: CpuBuffer = { bytes, label, address, view: undefined, viewEpoch: 0 };
+    return buffer;
+  }
+
+  /** Freeing twice, or after disposal, does nothing. */
+  free(buffer: BufferRef): void {
+    const b = buffer as CpuBuffer;
+    if (b.address === 0 || this.#disposed) return;
+    this.#memory.free(b.address, b.bytes);
+    b.address = 0;
+    b.view = undefined;
+    this.#count(-b.bytes);
+  }
+
+  createMatrix(label: string, parts: readonly MatrixPart[]): Matrix {
+    this.#expectOpen(label);
+    const matrix = packMatrix(this.#memory, label, parts, (format, k) => this.#packKernel(format, k));
+    this.#matrices.add(matrix);
+    this.#count(matrix.bytes);
+    return matrix;
+  }
+
+  freeMatrix(matrix: Matrix): void {
+    if (!this.#matrices.delete(matrix)) return;
+    for (const s of (matrix as PackedMatrix).segments) this.#memory.free(s.address, s.bytes);
+    this.#count(-matrix.bytes);
+  }
+
+  write(buffer: BufferRef, data: ArrayBufferView, offsetBytes = 0): void {
+    const at = rangeOf(buffer, offsetBytes, data.byteLength);
+    const memory = this.#memory;
+    // setting like into like moves bytes without making a view
+    if (data instanceof Float32Array && at % 4 === 0) memory.f32.set(data, at / 4);
+    else if (data instanceof Int32Array && at % 4 === 0) memory.i32.set(data, at / 4);
+    else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+  }
+
+  run(calls: readonly OpCall[]): void {
+    this.#expectOpen("run");
+    const program = this.#program(calls);
+    const counts = this.counters.ops;
+    for (const [op, count] of program.ops) counts[op] = (counts[op] ?? 0) + count;
+    for (let i = 0; i < program.steps.length; i++) {
+      const step = program.steps[i];
+      if (step) step(program.args[i]!, 0, program.units[i]!, this.#scratch.address);
+      else program.hosts[i]!();
+    }
+  }
+
+  release(calls: readonly OpCall[]): void {
+    const program = this.#programs.get(calls);
+    if (!program || this.#disposed) return;
+    this.#memory.free(program.block.address, program.block.bytes);
+    this.#programs.delete(calls);
+  }
+
+  async read(buffer: BufferRef, offsetBytes: number, bytes: number): Promise<Uint8Array> {
+    const at = rangeOf(buffer, offsetBytes, bytes);
+    return this.#memory.u8.slice(at, at + bytes);
+  }
+
+  readInto(buffer: BufferRef, offsetBytes: number, target: Uint8Array): void {
+    const at = rangeOf(buffer, offsetBytes, target.byteLength);
+    const b = buffer as CpuBuffer;
+    const { epoch, u8 } = this.#memory;
+    let view = b.view;
+    if (!view || b.viewEpoch !== epoch || view.byteOffset !== at || view.byteLength !== target.byteLength) {
+      view = u8.subarray(at, at + target.byteLength);
+      b.view = view;
+      b.viewEpoch = epoch;
+    }
+    target.set(view);
+  }
+
+  /** Forgets everything; using the backend or its tensors afterwards is an error. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#programs = new WeakMap();
+    this.#matrices.clear();
+    this.#modules.clear();
+    this.counters.liveBytes = 0;
+  }
+
+  #program(calls: readonly OpCall[]): Program {
+    const known = this.#programs.get(calls);
+    if (known && known.calls === calls.length) return known;
+    if (known) this.release(calls);
+    const made = buildProgram(calls, this.#lowering, this.#memory, (command) => this.#kernel(command));
+    this.#programs.set(calls, made);
+    this.#reserveScratch(made.scratchBytes);
+    return made;
+  }
+
+  /** Never given back: every program of this backend shares it. */
+  #reserveScratch(bytes: number): void {
+    if (bytes <= this.#scratch.bytes) return;
+    if (this.#scratch.bytes) this.#memory.free(this.#scratch.address, this.#scratch.bytes);
+    this.#scratch = { address: this.#memory.alloc(bytes, "scratch"), bytes };
+  }
+
+  #kernel({ key, emit }: Pick<Command, "key" | "emit">): KernelRun {
+    const known = this.#modules.get(key);
+    if (known) return known;
+    const module = new WebAssembly.Module(emit(this.features));
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory.memory } });
+    const run = exports.run as KernelRun;
+    this.#modules.set(key, run);
+    return run;
+  }
+
+  #packKernel(format: PanelFormat, k: number): PackKernel {
+    const run = this.#kernel({ key: packKey(format, k), emit: (features) => emitPack(format, k, features) });
+    const memory = this.#memory;
+    return (staging, panel) => {
+      memory.u32[PACK_ARGS_ADDRESS / 4] = staging;
+      memory.u32[PACK_ARGS_ADDRESS / 4 + 1] = panel;
+      run(PACK_ARGS_ADDRESS, 0, 1, 0);
+    };
+  }
+
+  #packed(matrix: Matrix): PackedMatrix {
+    if (!this.#matrices.has(matrix)) {
+      throw new TrimtabError("E_DISPOSED", `cpu: matrix ${matrix.label} was freed or belongs to another backend`);
+    }
+    return matrix as PackedMatrix;
+  }
+
+  #count(bytes: number): void {
+    this.counters.liveBytes += bytes;
+    this.counters.peakBytes = Math.max(this.counters.peakBytes, this.counters.liveBytes);
+  }
+
+  #expectOpen(what: string): void {
+    if (this.#disposed) throw new TrimtabError("E_DISPOSED", `cpu: ${what} after the backend was disposed`);
+  }
+}
+
+export function createCpuBackend(options?: CpuBackendOptions): CpuBackend {
+  return new CpuBackend(options);
+}
+
+function addressOf(tensor: Tensor): number {
+  return rangeOf(tensor.buffer, tensor.offsetBytes, tensor.bytes);
+}
+
+/** Byte address of a range of a live buffer. @throws TrimtabError E_DISPOSED, ShapeError. */
+function rangeOf(buffer: BufferRef, offsetBytes: number, bytes: number): number {
+  const { address } = buffer as CpuBuffer;
+  if (address === 0) throw new TrimtabError("E_DISPOSED", `cpu: buffer ${buffer.label} was freed`);
+  if (address === undefined) throw new DeviceError(`cpu: buffer ${buffer.label} belongs to another backend`);
+  if (offsetBytes < 0 || offsetBytes + bytes > buffer.bytes) {
+    throw new ShapeError(
+      `cpu: bytes ${offsetBytes}..${offsetBytes + bytes} of buffer ${buffer.label}, which has ${buffer.bytes}`,
+    );
+  }
+  return address + offsetBytes;
+}

@@ -1,0 +1,37 @@
+/**
+ * GEMV: one row of x times one panel, decoded in registers, summed over K in the order of the GEMM tiles, so that decoding
+ * token by token gives the very numbers of a prefill.
+ */
+import type { Features } from "../kernel.ts";
+import { type Local, type ModuleBuilder, v128 } from "./asm.ts";
+import { emitPanelWalk } from "./expand.ts";
+import { madd } from "./math.ts";
+import type { PanelFormat } from "./packFormats.ts";
+
+/** Adds gemv(x, panel, strip): 16 sums to `strip`. Returns its index. */
+export function addGemv(m: ModuleBuilder, format: PanelFormat, k: number, features: Features): number {
+  return m.func(["i32", "i32", "i32"], undefined, (f) => {
+    const [x, panel, strip] = f.params as [Local, Local, Local];
+    const sums = [f.v128(), f.v128(), f.v128(), f.v128()];
+    const splat = f.v128();
+    emitPanelWalk(f, {
+      format,
+      features,
+      k,
+      panel,
+      groups:
+        format.elems > 2
+          ? [
+              [0, 1],
+              [2, 3],
+            ]
+          : [[0, 1, 2, 3]],
+      sink: (i, c, weights) => {
+        if (c % 2 === 0) f.set(splat, v128.load32Splat(x, 4 * i));
+        f.set(sums[c]!, madd(features, splat, weights, sums[c]!));
+      },
+      advance: (elems) => f.increment(x, 4 * elems),
+    });
+    sums.forEach((s, c) => f.storeV128(strip, s, 16 * c));
+  });
+}

@@ -1,0 +1,3 @@
+/** The backends: `createCpuBackend` runs everywhere; `createReferenceBackend` is the slow float64 oracle for tests. */
+export { CpuBackend, type CpuBackendOptions, createCpuBackend } from "./cpu/backend.ts";
+export { createReferenceBackend, ReferenceBackend, type ReferenceOptions } from "./reference/backend.ts";
