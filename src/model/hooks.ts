@@ -140,7 +140,10 @@ function compileAdd(add: AddIntervention, name: HookName, c: ModelConfig): Point
 
 function checkScope(scope: PositionScope, where: string): void {
   if (scope === "all" || scope === "answer" || scope === "last") return;
-  if (typeof scope === "object" && "each" in scope) return scope.each.forEach((one) => checkScope(one, where));
+  if (typeof scope === "object" && "each" in scope) {
+    for (const one of scope.each) checkScope(one, where);
+    return;
+  }
   const numbers = Array.isArray(scope)
     ? scope
     : typeof scope === "object" && scope
