@@ -7,9 +7,10 @@ import type { Features } from "../kernel.ts";
 import type { Func, Local, ModuleBuilder } from "./asm.ts";
 import type { DecoderFactory, WeightSink } from "./expandDecoder.ts";
 import { smallDecoders } from "./expandFormats.ts";
+import { kDecoders } from "./expandKFormats.ts";
 import { blockCount, PANEL, type PanelFormat } from "./packFormats.ts";
 
-const DECODERS: Partial<Record<DType, DecoderFactory>> = { ...smallDecoders };
+const DECODERS: Partial<Record<DType, DecoderFactory>> = { ...smallDecoders, ...kDecoders };
 
 /** Bytes between rows of an expanded panel. */
 export const EXPANDED_ROW_BYTES = 4 * PANEL;
