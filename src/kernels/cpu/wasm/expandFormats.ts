@@ -4,14 +4,14 @@
  */
 import type { DType } from "../../../tensor/dtype.ts";
 import { type Expr, f32x4, i32, i32x4, v128 } from "./asm.ts";
-import { bits, type DecoderFactory, f16ToF32x4, loadHalf, newVectors, signedByte } from "./expandDecoder.ts";
+import { bits, type DecoderFactory, f16ToF32x4, loadScale, newVectors, signedByte } from "./expandDecoder.ts";
 import { madd } from "./math.ts";
 import { wordOffset } from "./packFormats.ts";
 
 const f32Decoder: DecoderFactory = (_f, format) => ({
   steps: 1,
-  emit(block, at, columns, sink) {
-    for (const c of columns) sink(0, c, v128.load(block, at + wordOffset(format, 0) + 16 * c));
+  emit(b, columns, sink) {
+    for (const c of columns) sink(0, c, v128.load(b.panel, b.at + wordOffset(format, 0) + 16 * c));
   },
 });
 
@@ -19,8 +19,8 @@ const bf16Decoder: DecoderFactory = (f, format, _features, lanes) => {
   const v = newVectors(f, lanes);
   return {
     steps: 1,
-    emit(block, at, columns, sink) {
-      columns.forEach((c, i) => f.set(v[i]!, v128.load(block, at + wordOffset(format, 0) + 16 * c)));
+    emit(b, columns, sink) {
+      columns.forEach((c, i) => f.set(v[i]!, v128.load(b.panel, b.at + wordOffset(format, 0) + 16 * c)));
       columns.forEach((c, i) => sink(0, c, i32x4.shl(v[i]!, 16)));
       columns.forEach((c, i) => sink(1, c, v128.and(v[i]!, i32x4.splat(i32.const(-65536)))));
     },
@@ -32,8 +32,8 @@ const f16Decoder: DecoderFactory = (f, format, _features, lanes) => {
   const half = f.v128();
   return {
     steps: 1,
-    emit(block, at, columns, sink) {
-      columns.forEach((c, i) => f.set(v[i]!, v128.load(block, at + wordOffset(format, 0) + 16 * c)));
+    emit(b, columns, sink) {
+      columns.forEach((c, i) => f.set(v[i]!, v128.load(b.panel, b.at + wordOffset(format, 0) + 16 * c)));
       for (const k of [0, 1]) {
         columns.forEach((c, i) => {
           f.set(half, bits(v[i]!, 16 * k, 16));
@@ -55,15 +55,15 @@ function smallCodes(codeBits: 4 | 5, middle: number): DecoderFactory {
         : madd(features, f32x4.fromI32(code), d![i]!, m![i]!);
     return {
       steps: 1,
-      emit(block, at, columns, sink) {
+      emit(b, columns, sink) {
         columns.forEach((c, i) => {
-          loadHalf(f, d![i]!, block, at, 0, c);
-          if (!middle) loadHalf(f, m![i]!, block, at, 1, c);
-          if (codeBits === 5) f.set(high![i]!, v128.load(block, at + wordOffset(format, 0) + 16 * c));
+          f.set(d![i]!, loadScale(b, 0, c));
+          if (!middle) f.set(m![i]!, loadScale(b, 1, c));
+          if (codeBits === 5) f.set(high![i]!, v128.load(b.panel, b.at + wordOffset(format, 0) + 16 * c));
         });
         for (let group = 0; group < 8; group++) {
           const word = wordOffset(format, firstCode + (group % 4));
-          columns.forEach((c, i) => f.set(v![i]!, v128.load(block, at + word + 16 * c)));
+          columns.forEach((c, i) => f.set(v![i]!, v128.load(b.panel, b.at + word + 16 * c)));
           for (let j = 0; j < 4; j++) {
             columns.forEach((c, i) => {
               const low = bits(v![i]!, 8 * j + (group < 4 ? 0 : 4), 4);
@@ -81,10 +81,10 @@ const q8Decoder: DecoderFactory = (f, format, _features, lanes) => {
   const [d, v] = [newVectors(f, lanes), newVectors(f, lanes)];
   return {
     steps: 1,
-    emit(block, at, columns, sink) {
-      columns.forEach((c, i) => loadHalf(f, d[i]!, block, at, 0, c));
+    emit(b, columns, sink) {
+      columns.forEach((c, i) => f.set(d[i]!, loadScale(b, 0, c)));
       for (let group = 0; group < 8; group++) {
-        columns.forEach((c, i) => f.set(v[i]!, v128.load(block, at + wordOffset(format, group) + 16 * c)));
+        columns.forEach((c, i) => f.set(v[i]!, v128.load(b.panel, b.at + wordOffset(format, group) + 16 * c)));
         for (let j = 0; j < 4; j++) {
           columns.forEach((c, i) => sink(4 * group + j, c, f32x4.mul(f32x4.fromI32(signedByte(v[i]!, j)), d[i]!)));
         }

@@ -5,7 +5,7 @@
  */
 import type { DType } from "../../../tensor/dtype.ts";
 import { type Expr, f32x4, i32, i32x4, type Local, v128 } from "./asm.ts";
-import { bits, type DecoderFactory, loadHalf, newVectors } from "./expandDecoder.ts";
+import { type BlockRef, bits, type DecoderFactory, loadScale, newVectors } from "./expandDecoder.ts";
 import { madd } from "./math.ts";
 import { wordOffset } from "./packFormats.ts";
 
@@ -101,16 +101,14 @@ const WORDS_PER_STEP = STEP_ELEMS / 4;
 function kDecoder(k: KFormat): DecoderFactory {
   return (f, format, features, lanes) => {
     const [scale, min, low, high] = [lanes, lanes, lanes, lanes].map((n) => newVectors(f, n));
-    const [lowAt, highAt, block0] = [f.i32(), f.i32(), f.i32()];
-    const fieldAddress = (field: BitField, step: Local): Expr => i32.add(block0, i32.shl(field.word(step), 6));
-    const loadScales = (c: number, i: number, step: Local, part: number): void => {
-      const word = (index: Expr): Expr => v128.load(i32.add(block0, i32.shl(index, 6)), wordOffset(format, 0) + 16 * c);
+    const [lowAt, highAt, block] = [f.i32(), f.i32(), f.i32()];
+    const fieldAddress = (field: BitField, step: Local): Expr => i32.add(block, i32.shl(field.word(step), 6));
+    const loadScales = (b: BlockRef, c: number, i: number, step: Local, part: number): void => {
+      const word = (index: Expr): Expr => v128.load(i32.add(block, i32.shl(index, 6)), wordOffset(format, 0) + 16 * c);
       const s = k.scales(step, part, word);
-      loadHalf(f, scale![i]!, block0, 0, 0, c);
-      f.set(scale![i]!, f32x4.mul(scale![i]!, f32x4.fromI32(s.scale)));
+      f.set(scale![i]!, f32x4.mul(loadScale(b, 0, c), f32x4.fromI32(s.scale)));
       if (!s.min) return;
-      loadHalf(f, min![i]!, block0, 0, 1, c);
-      f.set(min![i]!, f32x4.neg(f32x4.mul(min![i]!, f32x4.fromI32(s.min))));
+      f.set(min![i]!, f32x4.neg(f32x4.mul(loadScale(b, 1, c), f32x4.fromI32(s.min))));
     };
     const weight = (code: Expr, i: number): Expr =>
       k.middle
@@ -118,15 +116,15 @@ function kDecoder(k: KFormat): DecoderFactory {
         : madd(features, f32x4.fromI32(code), scale![i]!, min![i]!);
     return {
       steps: format.elems / STEP_ELEMS,
-      emit(block, at, columns, sink, step) {
+      emit(b, columns, sink, step) {
         if (!step) throw new Error("expand: K-quants are decoded in steps");
-        f.set(block0, i32.add(block, at));
+        f.set(block, i32.add(b.panel, b.at));
         f.set(lowAt, fieldAddress(k.low, step));
         if (k.high) f.set(highAt, fieldAddress(k.high, step));
         for (let g = 0; g < WORDS_PER_STEP; g++) {
           const offset = (c: number): number => wordOffset(format, g) + 16 * c;
           columns.forEach((c, i) => {
-            if (g % (WORDS_PER_STEP / k.parts) === 0) loadScales(c, i, step, (g * k.parts) / WORDS_PER_STEP);
+            if (g % (WORDS_PER_STEP / k.parts) === 0) loadScales(b, c, i, step, (g * k.parts) / WORDS_PER_STEP);
             f.set(low![i]!, i32x4.shrU(v128.load(lowAt, offset(c)), k.low.shift(step)));
             if (k.high) f.set(high![i]!, i32x4.shrU(v128.load(highAt, offset(c)), k.high.shift(step)));
           });

@@ -3,15 +3,24 @@
  * token by token gives the very numbers of a prefill.
  */
 import type { Features } from "../kernel.ts";
-import { type Local, type ModuleBuilder, v128 } from "./asm.ts";
-import { emitPanelWalk } from "./expand.ts";
+import { i32, type Local, type ModuleBuilder, v128 } from "./asm.ts";
+import { addScalesIfAny, emitPanelWalk, scaleBytes } from "./expand.ts";
+import { STRIP_ROW_BYTES } from "./gemm.ts";
 import { madd } from "./math.ts";
 import type { PanelFormat } from "./packFormats.ts";
 
+/** Scratch of `addGemv`: the strip of 16 sums and the panel's scales. */
+export function gemvScratchBytes(format: PanelFormat, k: number): number {
+  return STRIP_ROW_BYTES + scaleBytes(format, k);
+}
+
 /** Adds gemv(x, panel, strip): 16 sums to `strip`. Returns its index. */
 export function addGemv(m: ModuleBuilder, format: PanelFormat, k: number, features: Features): number {
+  const convert = addScalesIfAny(m, format, k);
   return m.func(["i32", "i32", "i32"], undefined, (f) => {
     const [x, panel, strip] = f.params as [Local, Local, Local];
+    const scales = f.i32(i32.add(strip, STRIP_ROW_BYTES));
+    if (convert !== undefined) f.call(convert, [panel, scales]);
     const sums = [f.v128(), f.v128(), f.v128(), f.v128()];
     const splat = f.v128();
     emitPanelWalk(f, {
@@ -19,6 +28,7 @@ export function addGemv(m: ModuleBuilder, format: PanelFormat, k: number, featur
       features,
       k,
       panel,
+      scales,
       groups:
         format.elems > 2
           ? [

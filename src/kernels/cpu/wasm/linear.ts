@@ -7,8 +7,8 @@ import type { OpCall } from "../../../tensor/backend.ts";
 import type { Command, Features, LowerContext, PackedSegment } from "../kernel.ts";
 import { type Func, i32, type Local, ModuleBuilder } from "./asm.ts";
 import { addExpandIfNeeded, emitExpanded, expandedBytes } from "./expand.ts";
-import { addHalfPanel, emitPanelRows, STRIP_BYTES, STRIP_ROW_BYTES, STRIP_ROWS } from "./gemm.ts";
-import { addGemv } from "./gemv.ts";
+import { addHalfPanel, emitPanelRows, STRIP_BYTES, STRIP_ROWS } from "./gemm.ts";
+import { addGemv, gemvScratchBytes } from "./gemv.ts";
 import { addEpilogue, type Epilogue, epilogueKey } from "./linearEpilogue.ts";
 import { blockCount, PANEL, type PanelFormat, panelBytes, panelFormat } from "./packFormats.ts";
 
@@ -40,7 +40,7 @@ export function lowerLinear(call: LinearCall, ctx: LowerContext): Command[] {
         s.n,
       ],
       units: Math.ceil(s.n / PANEL),
-      scratchBytes: form === "gemv" ? STRIP_ROW_BYTES : STRIP_BYTES + expandedBytes(format, k),
+      scratchBytes: form === "gemv" ? gemvScratchBytes(format, k) : STRIP_BYTES + expandedBytes(format, k),
     };
   });
 }
