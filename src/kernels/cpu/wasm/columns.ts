@@ -5,7 +5,7 @@
 import type { OpCall } from "../../../tensor/backend.ts";
 import type { Command, Features, LowerContext } from "../kernel.ts";
 import { f32, i32, type Local, ModuleBuilder } from "./asm.ts";
-import { addExpandIfNeeded, emitExpanded, expandedBytes } from "./expand.ts";
+import { addExpand, emitExpanded, expandedBytes } from "./expand.ts";
 import { addHalfPanel, STRIP_BYTES, STRIP_ROW_BYTES, STRIP_ROWS } from "./gemm.ts";
 import { formatOf } from "./linear.ts";
 import { type PanelFormat, panelBytes } from "./packFormats.ts";
@@ -33,7 +33,7 @@ export function lowerColumns(call: ColumnsCall, ctx: LowerContext): Command[] {
 
 function emitColumns(format: PanelFormat, k: number, features: Features): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
-  const expand = addExpandIfNeeded(m, format, k, features);
+  const expand = addExpand(m, format, k, features);
   const half = addHalfPanel(m, k, features);
   m.func(
     ["i32", "i32", "i32", "i32"],

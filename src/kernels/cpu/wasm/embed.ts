@@ -5,7 +5,7 @@
 import type { OpCall } from "../../../tensor/backend.ts";
 import type { Command, Features, LowerContext } from "../kernel.ts";
 import { f32, i32, type Local, ModuleBuilder } from "./asm.ts";
-import { addExpandIfNeeded, EXPANDED_ROW_BYTES, emitExpanded, expandedBytes } from "./expand.ts";
+import { addExpand, EXPANDED_ROW_BYTES, emitExpanded, expandedBytes } from "./expand.ts";
 import { formatOf } from "./linear.ts";
 import { PANEL, type PanelFormat, panelBytes } from "./packFormats.ts";
 
@@ -30,7 +30,7 @@ export function lowerEmbed(call: EmbedCall, ctx: LowerContext): Command[] {
 
 function emitEmbed(format: PanelFormat, k: number, features: Features): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
-  const expand = addExpandIfNeeded(m, format, k, features);
+  const expand = addExpand(m, format, k, features);
   m.func(
     ["i32", "i32", "i32", "i32"],
     undefined,

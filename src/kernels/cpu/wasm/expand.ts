@@ -1,16 +1,13 @@
 /**
- * Walking a panel block by block with a decoder, and the function that expands a whole panel to float32 [K][16] in scratch,
- * which the GEMM tiles, `embed` and `columns` read. Panels of f32 are read where they lie.
+ * Walking a panel in the order of K, and the function that expands a whole panel to float32 [K][16] in scratch, which the
+ * GEMM tiles, `embed` and `columns` read. Panels of f32 are read where they lie.
  */
-import type { DType } from "../../../tensor/dtype.ts";
 import type { Features } from "../kernel.ts";
-import { type Func, i32, type Local, type ModuleBuilder } from "./asm.ts";
-import { addScales, blockScaleBytes, type DecoderFactory, type WeightSink } from "./expandDecoder.ts";
-import { smallDecoders } from "./expandFormats.ts";
-import { kDecoders } from "./expandKFormats.ts";
+import { type Expr, type Func, i32, i32x4, type Local, type ModuleBuilder, v128 } from "./asm.ts";
+import { QuantDecoder, type WeightSink, WORD_ELEMS } from "./expandDecoder.ts";
+import { bits, QUANT_FORMATS, type QuantFormat } from "./expandFormats.ts";
+import { addScales, blockScaleBytes, f16ToF32x4, scaleBytes } from "./expandScales.ts";
 import { blockCount, PANEL, type PanelFormat } from "./packFormats.ts";
-
-const DECODERS: Partial<Record<DType, DecoderFactory>> = { ...smallDecoders, ...kDecoders };
 
 /** Bytes between rows of an expanded panel. */
 export const EXPANDED_ROW_BYTES = 4 * PANEL;
@@ -24,78 +21,102 @@ function weightBytes(format: PanelFormat, k: number): number {
   return blockCount(format, k) * format.elems * EXPANDED_ROW_BYTES;
 }
 
-/** Bytes of scratch for a panel's scales as float32. */
-export function scaleBytes(format: PanelFormat, k: number): number {
-  return blockCount(format, k) * blockScaleBytes(format);
-}
-
 export interface PanelWalk {
   readonly format: PanelFormat;
   readonly features: Features;
   readonly k: number;
   /** Advanced to the panel's end. */
   readonly panel: Local;
-  /** The panel's scales as float32; advanced with it. */
+  /** The panel's scalars as float32 (see expandScales.ts); advanced with it. */
   readonly scales: Local;
-  /** Groups of 4 columns that are decoded together. */
-  readonly groups: readonly (readonly number[])[];
-  /** Receives k relative to the last `advance`. */
+  /** Called before a run of `sink` calls, with the element index along K that theirs are relative to. */
+  readonly at: (k: Expr) => void;
   readonly sink: WeightSink;
-  /** Called after `elems` elements along K. */
-  readonly advance: (elems: number) => void;
 }
 
-/** Small blocks are taken several at a time: the loop's own instructions would cost as much as the block. */
-const LEAST_UNROLL = 4;
-
-/** Emits the decoding of one panel: rising k within each column group; elements past K are not passed on. */
+/** Emits the decoding of one panel: rising k for each column; elements past K are not passed on. */
 export function emitPanelWalk(f: Func, w: PanelWalk): void {
-  const { format, k, panel } = w;
-  const make = DECODERS[format.dtype];
-  if (!make) throw new Error(`expand: no decoder for ${format.dtype}`);
-  const lanes = Math.max(...w.groups.map((g) => g.length));
-  const decoder = make(f, format, w.features, lanes);
-  const stepElems = format.elems / decoder.steps;
-  const blockBytes = format.bytes * PANEL;
-  const whole = Math.floor(k / format.elems);
-  const unroll = Math.max(1, Math.floor(LEAST_UNROLL / format.elems));
-  const step = decoder.steps > 1 ? f.i32() : undefined;
-  const emit = (b: number, most: number): void => {
-    const block = { panel, at: b * blockBytes, scales: w.scales, scalesAt: b * blockScaleBytes(format) };
-    for (const group of w.groups) {
-      decoder.emit(block, group, (i, c, weights) => i < most && w.sink(b * format.elems + i, c, weights), step);
-    }
-  };
-  const pass = (blocks: number): void => {
-    f.increment(panel, blocks * blockBytes);
-    if (format.halves.length) f.increment(w.scales, blocks * blockScaleBytes(format));
-  };
-  const emitBlocks = (count: number): void => {
-    for (let b = 0; b < count; b++) emit(b, format.elems);
-    w.advance(count * stepElems);
-  };
-  const iterations = Math.floor(whole / unroll);
-  const left = f.i32();
-  f.loop(left, 0, iterations, 1, () => {
-    if (step) f.loop(step, 0, decoder.steps, 1, () => emitBlocks(1));
-    else emitBlocks(unroll);
-    pass(unroll);
-  });
-  const rest = whole - iterations * unroll;
-  if (rest) {
-    emitBlocks(rest);
-    pass(rest);
-  }
-  const tail = k - whole * format.elems;
-  if (tail) emit(0, tail);
+  const quant = QUANT_FORMATS[w.format.dtype];
+  if (quant) emitQuantWalk(f, w, quant);
+  else emitPlainWalk(f, w);
 }
 
-/** Adds expand(panel, target) to a module and returns its index. */
-function addExpand(m: ModuleBuilder, format: PanelFormat, k: number, features: Features): number {
-  const convert = addScalesIfAny(m, format, k);
+/** Column groups that are decoded together: two keep scales, codes, sums and x within 16 registers. */
+const COLUMN_PAIRS = [
+  [0, 1],
+  [2, 3],
+] as const;
+
+function emitQuantWalk(f: Func, w: PanelWalk, quant: QuantFormat): void {
+  const { format, panel, scales } = w;
+  const decoder = new QuantDecoder(f, format, quant, w.features, 2);
+  const partElems = format.elems / quant.parts;
+  const [partStart, k, partEnd, part] = [f.i32(0), f.i32(), f.i32(), f.i32()];
+  const emitPart = (index: Expr): void => {
+    f.set(partEnd, i32.add(partStart, partElems));
+    for (const columns of COLUMN_PAIRS) {
+      decoder.emitPart(panel, scales, index, columns);
+      f.loop(k, partStart, partEnd, WORD_ELEMS, () => {
+        w.at(k);
+        decoder.emitWord(columns, w.sink);
+      });
+    }
+    f.set(partStart, partEnd);
+  };
+  const unrolled = quant.parts <= 2;
+  f.while(i32.ltS(partStart, w.k), () => {
+    if (unrolled) for (let p = 0; p < quant.parts; p++) emitPart(i32.const(p));
+    else f.loop(part, 0, quant.parts, 1, () => emitPart(part));
+    f.increment(panel, format.bytes * PANEL);
+    f.increment(scales, blockScaleBytes(format));
+  });
+}
+
+/** Words of f32, or of two halves, taken several at a time: the loop's own instructions would cost as much as a word. */
+function emitPlainWalk(f: Func, w: PanelWalk): void {
+  const { format, panel } = w;
+  const unroll = 4 / format.elems;
+  const perStep = unroll * format.elems;
+  const k = f.i32();
+  const whole = Math.floor(w.k / perStep) * perStep;
+  f.loop(k, 0, whole, perStep, () => {
+    w.at(k);
+    for (let b = 0; b < unroll; b++) emitPlainBlock(f, w, b, perStep);
+    f.increment(panel, unroll * format.bytes * PANEL);
+  });
+  if (whole < w.k) w.at(i32.const(whole));
+  for (let b = 0; b * format.elems < w.k - whole; b++) emitPlainBlock(f, w, b, w.k - whole);
+}
+
+function emitPlainBlock(f: Func, { format, panel, sink }: PanelWalk, b: number, most: number): void {
+  const v = [0, 1, 2, 3].map((c) => f.v128(v128.load(panel, b * format.bytes * PANEL + 16 * c)));
+  for (let i = 0; i < format.elems && b * format.elems + i < most; i++) {
+    v.forEach((word, c) => sink(b * format.elems + i, c, plainValue(f, format, word, i)));
+  }
+}
+
+/** Element i of a word as float32. */
+function plainValue(f: Func, format: PanelFormat, word: Local, i: number): Expr {
+  switch (format.dtype) {
+    case "f32":
+      return word;
+    case "bf16":
+      return i === 0 ? i32x4.shl(word, 16) : v128.and(word, i32x4.splat(i32.const(-65536)));
+    case "f16":
+      return f16ToF32x4(f, f.v128(bits(word, 16 * i, 16)));
+    default:
+      throw new Error(`expand: no decoder for ${format.dtype}`);
+  }
+}
+
+/** Adds expand(panel, target) to a module and returns its index; undefined where the format needs none. */
+export function addExpand(m: ModuleBuilder, format: PanelFormat, k: number, features: Features): number | undefined {
+  if (format.dtype === "f32") return undefined;
+  const convert = addScales(m, format, k);
   return m.func(["i32", "i32"], undefined, (f) => {
     const [panel, target] = f.params as [Local, Local];
     const scales = f.i32(i32.add(target, weightBytes(format, k)));
+    const row = f.i32();
     if (convert !== undefined) f.call(convert, [panel, scales]);
     emitPanelWalk(f, {
       format,
@@ -103,19 +124,10 @@ function addExpand(m: ModuleBuilder, format: PanelFormat, k: number, features: F
       k,
       panel,
       scales,
-      groups: [
-        [0, 1],
-        [2, 3],
-      ],
-      sink: (i, c, weights) => f.storeV128(target, weights, i * EXPANDED_ROW_BYTES + 16 * c),
-      advance: (elems) => f.increment(target, elems * EXPANDED_ROW_BYTES),
+      at: (index) => f.set(row, i32.add(target, i32.mul(index, EXPANDED_ROW_BYTES))),
+      sink: (i, c, weights) => f.storeV128(row, weights, i * EXPANDED_ROW_BYTES + 16 * c),
     });
   });
-}
-
-/** `addScales` where the format has f16 scalars. */
-export function addScalesIfAny(m: ModuleBuilder, format: PanelFormat, k: number): number | undefined {
-  return format.halves.length ? addScales(m, format, k) : undefined;
 }
 
 /** Emits code that leaves the address of the float32 form of `panel` in `panel` itself, expanding it to `scratch` if need be. */
@@ -123,14 +135,4 @@ export function emitExpanded(f: Func, expand: number | undefined, panel: Local, 
   if (expand === undefined) return;
   f.call(expand, [panel, scratch]);
   f.set(panel, scratch);
-}
-
-/** `addExpand` where the format needs it. */
-export function addExpandIfNeeded(
-  m: ModuleBuilder,
-  format: PanelFormat,
-  k: number,
-  features: Features,
-): number | undefined {
-  return format.dtype === "f32" ? undefined : addExpand(m, format, k, features);
 }

@@ -6,7 +6,7 @@
 import type { OpCall } from "../../../tensor/backend.ts";
 import type { Command, Features, LowerContext, PackedSegment } from "../kernel.ts";
 import { type Func, i32, type Local, ModuleBuilder } from "./asm.ts";
-import { addExpandIfNeeded, emitExpanded, expandedBytes } from "./expand.ts";
+import { addExpand, emitExpanded, expandedBytes } from "./expand.ts";
 import { addHalfPanel, emitPanelRows, STRIP_BYTES, STRIP_ROWS } from "./gemm.ts";
 import { addGemv, gemvScratchBytes } from "./gemv.ts";
 import { addEpilogue, type Epilogue, epilogueKey } from "./linearEpilogue.ts";
@@ -132,7 +132,7 @@ function gemmBody(
   epilogue: number,
   features: Features,
 ): PanelBody {
-  const expand = addExpandIfNeeded(m, format, k, features);
+  const expand = addExpand(m, format, k, features);
   const half = addHalfPanel(m, k, features);
   return (f, c) => {
     const [args, , , strip] = f.params as [Local, Local, Local, Local];
