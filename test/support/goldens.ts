@@ -15,7 +15,8 @@ export async function readGoldens(path: string): Promise<Map<string, Golden>> {
   const goldens = new Map<string, Golden>();
   for (const { name, dtype, shape } of file.tensors.values()) {
     const { buffer } = (await file.read(name)).slice();
-    const ints = dtype === "i64" ? [...new BigInt64Array(buffer)].map(Number) : dtype === "i32" ? [...new Int32Array(buffer)] : [];
+    const ints =
+      dtype === "i64" ? [...new BigInt64Array(buffer)].map(Number) : dtype === "i32" ? [...new Int32Array(buffer)] : [];
     goldens.set(name, { dtype, shape, ints, data: dtype === "f32" ? new Float32Array(buffer) : new Float32Array() });
   }
   return goldens;
@@ -42,7 +43,8 @@ export function worstRowError(a: Float32Array, b: Float32Array, rows: number): n
 export function maxAbs(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let worst = 0;
-  for (let i = 0; i < a.length; i++) worst = Math.max(worst, Number.isNaN(a[i]! - b[i]!) ? Number.POSITIVE_INFINITY : Math.abs(a[i]! - b[i]!));
+  for (let i = 0; i < a.length; i++)
+    worst = Math.max(worst, Number.isNaN(a[i]! - b[i]!) ? Number.POSITIVE_INFINITY : Math.abs(a[i]! - b[i]!));
   return worst;
 }
 

@@ -28,7 +28,8 @@ const MODEL = { repo: "models--QuantFactory--SmolLM2-135M-Instruct-GGUF", file: 
 /** The default model in the Hugging Face cache, if it was pulled. */
 export function defaultModelPath(): string | undefined {
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
-  const cache = HF_HUB_CACHE ?? join(HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), "hub");
+  const cache =
+    HF_HUB_CACHE ?? join(HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), "hub");
   const snapshots = join(cache, MODEL.repo, "snapshots");
   if (!existsSync(snapshots)) return undefined;
   return readdirSync(snapshots)
@@ -42,7 +43,10 @@ export const needModel: Need = {
 };
 
 /** dist/, which `npm test` builds before the tests. */
-export const needBuild: Need = { ok: existsSync(join(root, "dist", "cli", "main.js")), reason: "dist/ is not built: run `npm run build`" };
+export const needBuild: Need = {
+  ok: existsSync(join(root, "dist", "cli", "main.js")),
+  reason: "dist/ is not built: run `npm run build`",
+};
 
 /** `describe` with needs: see the header. */
 export function describeNeeding(needs: Need | readonly Need[], title: string, body: () => void): void {

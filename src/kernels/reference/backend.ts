@@ -14,17 +14,8 @@ import type {
 } from "../../tensor/backend.ts";
 import { byteLength, type DType } from "../../tensor/dtype.ts";
 import { DeviceError, ShapeError } from "../../tensor/errors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { ReferenceBuffer, ReferenceMatrix } from "./memory.ts";
 import { oracles } from "./oracles.ts";
-
-interface ReferenceBuffer extends BufferRef {
-  readonly memory: ArrayBuffer;
-}
-
-/** A weight matrix as float32 rows. */
-export interface ReferenceMatrix extends Matrix {
-  readonly values: Float32Array;
-}
 
 export interface ReferenceOptions {
   /** Stored bytes of any weight type to float32 values. */
@@ -111,13 +102,4 @@ export class ReferenceBackend implements Backend {
 
 export function createReferenceBackend(options: ReferenceOptions): ReferenceBackend {
   return new ReferenceBackend(options);
-}
-
-/** The numbers of a reference tensor, sharing memory. */
-export function floats(t: Tensor): Float32Array {
-  return new Float32Array((t.buffer as ReferenceBuffer).memory, t.offsetBytes, t.elems);
-}
-
-export function ints(t: Tensor): Int32Array {
-  return new Int32Array((t.buffer as ReferenceBuffer).memory, t.offsetBytes, t.elems);
 }

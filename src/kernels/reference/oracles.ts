@@ -5,7 +5,7 @@
  */
 import { type Activation, type HeadLayout, type OpCall, type OpName, SEQ } from "../../tensor/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { floats, ints, type ReferenceMatrix } from "./backend.ts";
+import { floats, ints, type ReferenceMatrix } from "./memory.ts";
 
 type Oracles = { readonly [K in OpName]: (call: Extract<OpCall, { op: K }>) => void };
 
