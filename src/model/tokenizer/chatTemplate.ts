@@ -1,76 +1,81 @@
 /**
- * Chat templates: a conversation to the text that the model was trained on, by @huggingface/jinja. Templates come from files
- * of strangers: their source is bounded, and whatever they throw becomes an error of ours. Knows no tokens.
+ * Chat templates: a conversation becomes the one text that a model was trained on. Parsing and rendering are
+ * `@huggingface/jinja`'s work, within bounds; it knows neither tokens nor models.
  */
-import { Template } from "@huggingface/jinja";
-import { InputError } from "../../tensor/errors.ts";
+import { checkKeys, TrimtabError } from "../../tensor/errors.ts";
+import { Environment, parseTemplate, type TemplateNode } from "./libraries.ts";
+import { BoundedInterpreter, templateGlobals } from "./templateInterpreter.ts";
 
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
 }
 
+export interface RenderOptions {
+  /** Ends with the opening of the assistant's turn. Default false. */
+  readonly addGenerationPrompt?: boolean;
+}
+
+/** Values that templates refer to. */
 export interface TemplateVariables {
   readonly bos_token?: string;
   readonly eos_token?: string;
 }
 
-/** The longest template that was seen in the wild has 20 kB. */
-const MAX_SOURCE_CHARS = 1 << 20;
-/** No template counts to a million; one that does wants to hang the program. */
-const HUGE_NUMBER = /(?:^|[^\w.])\d[\d_]{6,}|\*\*/;
+/** The longest templates in use have some 20 000 characters; beyond these bounds the parser's own time becomes a risk. */
+const MAX_SOURCE_CHARS = 1 << 18;
+const MAX_WHITESPACE_RUN = 4096;
 
 export class ChatTemplate {
-  readonly #template: Template;
-  readonly #variables: TemplateVariables;
   readonly source: string;
+  readonly #variables: TemplateVariables;
+  #program: TemplateNode | undefined;
 
-  /** @throws InputError E_TOKENIZER for a template that does not parse. */
-  constructor(source: string, variables: TemplateVariables = {}) {
-    if (source.length > MAX_SOURCE_CHARS || HUGE_NUMBER.test(source.replace(/"[^"\n]*"|'[^'\n]*'/g, '""'))) {
-      throw new InputError(
-        "E_TOKENIZER",
-        "the chat template is too large or loops too long",
-        "load the model without it and give raw prompts",
-      );
-    }
-    try {
-      this.#template = new Template(source);
-    } catch (cause) {
-      throw new InputError("E_TOKENIZER", `the chat template does not parse: ${(cause as Error).message}`, undefined, {
-        cause,
-      });
-    }
+  private constructor(source: string, variables: TemplateVariables) {
     this.source = source;
     this.#variables = variables;
   }
 
-  /** @throws InputError E_TOKENIZER with what the template objects to (roles in a wrong order, say). */
-  render(messages: readonly ChatMessage[], o: { addGenerationPrompt?: boolean } = {}): string {
-    for (const [i, m] of messages.entries()) {
-      if (typeof m?.role === "string" && typeof m.content === "string") continue;
-      throw new InputError(
-        "E_TOKENIZER",
-        `message ${i} is ${JSON.stringify(m)?.slice(0, 100)}`,
-        'a message is {"role": "user", "content": "..."}',
-      );
-    }
-    const { bos_token = "", eos_token = "" } = this.#variables;
+  /**
+   * Checks a template's size. It is parsed at its first use and kept, so that a template that does not parse spoils chat only.
+   * @throws TrimtabError E_TOKENIZER for a template that is too large.
+   */
+  static compile(source: string, variables: TemplateVariables = {}): ChatTemplate {
+    if (source.length > MAX_SOURCE_CHARS)
+      throw bad(`it has ${source.length} characters`, `at most ${MAX_SOURCE_CHARS} are accepted`);
+    if (new RegExp(`\\s{${MAX_WHITESPACE_RUN}}`).test(source))
+      throw bad(`it has ${MAX_WHITESPACE_RUN} spaces in a row`, "it is damaged or hostile");
+    return new ChatTemplate(source, variables);
+  }
+
+  /** The text of a conversation. @throws TrimtabError E_TOKENIZER with what the template itself says against it. */
+  render(messages: readonly ChatMessage[], options: RenderOptions = {}): string {
+    checkKeys(options, ["addGenerationPrompt"], "chat template");
+    const environment = new Environment();
+    const variables: Record<string, unknown> = {
+      ...templateGlobals,
+      ...this.#variables,
+      messages: messages.map((m) => ({ ...m })),
+      add_generation_prompt: options.addGenerationPrompt ?? false,
+    };
+    const contentChars = messages.reduce((n, m) => n + (m.content?.length ?? 0), 0);
     try {
-      return this.#template.render({
-        messages,
-        add_generation_prompt: o.addGenerationPrompt ?? false,
-        bos_token,
-        eos_token,
-      });
-    } catch (cause) {
+      this.#program ??= parseTemplate(this.source);
+      for (const [name, value] of Object.entries(variables)) if (value !== undefined) environment.set(name, value);
+      const interpreter = new BoundedInterpreter(environment, this.source.length, contentChars);
+      return String(interpreter.run(this.#program).value);
+    } catch (error) {
+      const deep = error instanceof RangeError;
       const roles = messages.map((m) => m.role).join(", ");
-      throw new InputError(
-        "E_TOKENIZER",
-        `the chat template refuses a conversation of [${roles}]: ${(cause as Error).message}`,
-        undefined,
-        { cause },
+      throw bad(
+        deep ? "it is nested too deeply, or makes too much text" : (error as Error).message,
+        `the conversation has the roles [${roles}]; raw text needs no template`,
+        error,
       );
     }
   }
+}
+
+function bad(what: string, hint: string, cause?: unknown): TrimtabError {
+  return new TrimtabError("E_TOKENIZER", `chat template: ${what}`, hint, { cause });
 }

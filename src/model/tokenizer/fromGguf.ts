@@ -1,176 +1,172 @@
 /**
- * GGUF tokenizer metadata to the two objects that @huggingface/tokenizers reads (tokenizer.json, tokenizer_config.json).
- * `gpt2` vocabularies are byte-level BPE with a split rule named by `tokenizer.ggml.pre`; `llama` vocabularies are
- * sentencepiece BPE whose merges follow from the scores. Knows metadata keys only.
+ * Turns the `tokenizer.ggml.*` metadata of a GGUF file into the content of a tokenizer.json and a tokenizer_config.json.
+ * It takes a plain Map, so that it knows nothing of the file format; reading the result is tokenizer.ts's work.
  */
-import { InputError } from "../../tensor/errors.ts";
+import { TrimtabError } from "../../tensor/errors.ts";
+import { splitRule } from "./splitRules.ts";
+import { mergesFromScores } from "./spmMerges.ts";
+import type { AddedToken, Component, TokenizerConfig, TokenizerJson } from "./tokenizerJson.ts";
 
-type Json = Record<string, unknown>;
+export type GgufMetadata = ReadonlyMap<string, unknown>;
 
-export interface TokenizerObjects {
-  readonly tokenizerJson: Json;
-  readonly tokenizerConfig: Json;
-}
+/** `llama_token_type` of llama.cpp. */
+const NORMAL = 1;
+const UNKNOWN = 2;
+const CONTROL = 3;
+const USER_DEFINED = 4;
+const BYTE = 6;
 
-const BYTE_LEVEL = (useRegex: boolean): Json => ({
-  type: "ByteLevel",
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex: useRegex,
-});
-const splitBy = (regex: string): Json => ({
-  type: "Split",
-  pattern: { Regex: regex },
-  behavior: "Isolated",
-  invert: false,
-});
-const sequence = (...pretokenizers: Json[]): Json => ({ type: "Sequence", pretokenizers });
-
-const LETTERS_AND_REST =
-  "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{DIGITS}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const contractions = (digits: string): string =>
-  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|${LETTERS_AND_REST.replace("{DIGITS}", digits)}`;
-
-const GPT2 = BYTE_LEVEL(true);
-const LLAMA3 = sequence(splitBy(contractions("{1,3}")), BYTE_LEVEL(false));
-const QWEN2 = sequence(splitBy(contractions("")), BYTE_LEVEL(false));
-const SMOLLM = sequence(splitBy("\\p{N}"), BYTE_LEVEL(true));
-
-/** Split rules by `tokenizer.ggml.pre`, as llama.cpp names them (llama-vocab.cpp). */
-const SPLITS: Readonly<Record<string, Json>> = {
-  default: GPT2,
-  "gpt-2": GPT2,
-  smollm: SMOLLM,
-  "llama-bpe": LLAMA3,
-  llama3: LLAMA3,
-  "llama-v3": LLAMA3,
-  qwen2: QWEN2,
-};
-/** Rules whose vocabulary is looked up whole before merging, and which begin a text with BOS unless told otherwise. */
-const LLAMA3_RULES = ["llama-bpe", "llama3", "llama-v3"];
-
-/** `tokenizer.ggml.token_type` values (llama.h llama_token_type). */
-const TYPE = { unknown: 2, control: 3, userDefined: 4, byte: 6 } as const;
-
-/** @throws InputError E_TOKENIZER for a missing or unknown tokenizer, naming the known ones. */
-export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): TokenizerObjects {
-  const get = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}`);
-  const model = get("model");
-  const tokens = get("tokens");
-  if (!Array.isArray(tokens) || tokens.length === 0)
-    throw new InputError("E_TOKENIZER", "the GGUF file has no tokenizer.ggml.tokens");
-  const types = (get("token_type") as ArrayLike<number> | undefined) ?? [];
-  const added = (tokens as string[]).flatMap((content, id) => {
-    const special = types[id] === TYPE.control;
-    if (!special && types[id] !== TYPE.userDefined) return [];
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
-  });
-  const vocab: Record<string, number> = Object.create(null);
-  for (let id = 0; id < tokens.length; id++) vocab[tokens[id] as string] = id;
-  const parts = { tokens: tokens as string[], vocab, types };
-  const built =
-    model === "gpt2" ? byteLevelBpe(get, parts) : model === "llama" ? sentencePieceBpe(get, parts) : undefined;
-  if (!built)
-    throw new InputError(
-      "E_TOKENIZER",
-      `the GGUF file has a ${JSON.stringify(model)} tokenizer`,
-      'known: "gpt2" (byte-level BPE), "llama" (sentencepiece)',
-    );
-  const text = (key: string): string | undefined => tokens[Number(get(key) ?? -1)] as string | undefined;
-  return {
-    tokenizerJson: {
-      version: "1.0",
-      truncation: null,
-      padding: null,
-      added_tokens: added,
-      post_processor: null,
-      ...built.json,
-    },
-    tokenizerConfig: {
-      add_bos_token: get("add_bos_token") ?? built.addBos,
-      bos_token: text("bos_token_id"),
-      eos_token: text("eos_token_id"),
-      unk_token: text("unknown_token_id"),
-      clean_up_tokenization_spaces: false,
-    },
-  };
-}
-
-type Get = (key: string) => unknown;
 interface Vocabulary {
   readonly tokens: readonly string[];
-  readonly vocab: Readonly<Record<string, number>>;
-  readonly types: ArrayLike<number>;
+  readonly types: ArrayLike<number> | undefined;
+  readonly ids: ReadonlyMap<string, number>;
+  readonly added: readonly AddedToken[];
 }
 
-function byteLevelBpe(get: Get, { vocab }: Vocabulary): { json: Json; addBos: boolean } {
-  const pre = String(get("pre") ?? "default");
-  const split = Object.hasOwn(SPLITS, pre) ? SPLITS[pre] : undefined;
-  if (!split)
-    throw new InputError(
-      "E_TOKENIZER",
-      `unknown tokenizer.ggml.pre ${JSON.stringify(pre)}`,
-      `known: ${Object.keys(SPLITS).join(", ")}`,
+/**
+ * @throws TrimtabError E_TOKENIZER where the metadata lack a vocabulary, name an unknown tokenizer or splitting rule, or
+ * contradict themselves.
+ */
+export function tokenizerJsonFromGguf(metadata: GgufMetadata): {
+  tokenizerJson: TokenizerJson;
+  tokenizerConfig: TokenizerConfig;
+} {
+  const model = metadata.get("tokenizer.ggml.model");
+  if (model !== "gpt2" && model !== "llama")
+    throw bad(
+      `tokenizer.ggml.model is ${describe(model)}`,
+      'known are "gpt2" (byte-level BPE) and "llama" (SentencePiece)',
     );
-  const merges = get("merges");
-  if (!Array.isArray(merges)) throw new InputError("E_TOKENIZER", "the GGUF file has no tokenizer.ggml.merges");
-  const llama3 = LLAMA3_RULES.includes(pre);
-  const model = { type: "BPE", unk_token: null, byte_fallback: false, ignore_merges: llama3, vocab, merges };
-  return { json: { normalizer: null, pre_tokenizer: split, decoder: BYTE_LEVEL(true), model }, addBos: llama3 };
+  const vocabulary = readVocabulary(metadata);
+  return model === "gpt2" ? byteLevel(metadata, vocabulary) : sentencePiece(metadata, vocabulary);
 }
 
-function sentencePieceBpe(get: Get, parts: Vocabulary): { json: Json; addBos: boolean } {
-  const scores = get("scores") as ArrayLike<number> | undefined;
-  if (!scores) throw new InputError("E_TOKENIZER", "the GGUF file has no tokenizer.ggml.scores");
-  const prefixSpace = get("add_space_prefix") !== false;
-  const unknown = parts.tokens[Number(get("unknown_token_id") ?? 0)];
-  const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
-  const model = {
-    type: "BPE",
-    unk_token: unknown,
-    byte_fallback: true,
-    fuse_unk: true,
-    vocab: parts.vocab,
-    merges: mergesFromScores(parts, scores),
+function byteLevel(metadata: GgufMetadata, v: Vocabulary): ReturnType<typeof tokenizerJsonFromGguf> {
+  const rule = splitRule(String(metadata.get("tokenizer.ggml.pre") ?? "default"));
+  const merges = stringArray(metadata, "tokenizer.ggml.merges");
+  if (!merges) throw bad("tokenizer.ggml.merges is missing", "a byte-level vocabulary needs its merges");
+  const byteLevelPieces: Component = {
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: false,
+    use_regex: false,
   };
-  const decoders = [
+  return {
+    tokenizerJson: {
+      added_tokens: v.added,
+      normalizer: rule.normalizer,
+      pre_tokenizer: { type: "Sequence", pretokenizers: [...rule.splits, byteLevelPieces] },
+      decoder: { type: "ByteLevel" },
+      model: { type: "BPE", vocab: v.ids, merges, ignore_merges: rule.ignoreMerges },
+    },
+    tokenizerConfig: specials(metadata, v, rule.addBos),
+  };
+}
+
+function sentencePiece(metadata: GgufMetadata, v: Vocabulary): ReturnType<typeof tokenizerJsonFromGguf> {
+  const scores = numberArray(metadata, "tokenizer.ggml.scores", v.tokens.length);
+  if (!scores) throw bad("tokenizer.ggml.scores is missing", "a SentencePiece vocabulary needs its scores");
+  const prefixSpace = flag(metadata, "tokenizer.ggml.add_space_prefix") ?? true;
+  const mergeable = new Map([...v.ids].filter(([, id]) => (v.types?.[id] ?? NORMAL) === NORMAL));
+  const unknown = tokenOf(metadata, v, "tokenizer.ggml.unknown_token_id") ?? v.tokens[indexOfType(v, UNKNOWN)];
+  const replace: Component = { type: "Replace", pattern: { String: " " }, content: "▁" };
+  const decoders: Component[] = [
     { type: "Replace", pattern: { String: "▁" }, content: " " },
     { type: "ByteFallback" },
     { type: "Fuse" },
   ];
-  const strip = prefixSpace ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [];
   return {
-    json: {
-      normalizer: {
-        type: "Sequence",
-        normalizers: prefixSpace ? [{ type: "Prepend", prepend: "▁" }, replace] : [replace],
-      },
+    tokenizerJson: {
+      added_tokens: v.added,
+      // Prepend runs at the start and after every added token, as in llama.cpp and in Llama 2's own tokenizer.json.
+      normalizer: prefixSpace
+        ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, replace] }
+        : replace,
       pre_tokenizer: null,
-      decoder: { type: "Sequence", decoders: [...decoders, ...strip] },
-      model,
+      decoder: {
+        type: "Sequence",
+        decoders: prefixSpace ? [...decoders, { type: "Strip", content: " ", start: 1, stop: 0 }] : decoders,
+      },
+      model: {
+        type: "BPE",
+        vocab: v.ids,
+        merges: mergesFromScores(mergeable, scores),
+        byte_fallback: v.types ? indexOfType(v, BYTE) >= 0 : v.ids.has("<0x00>"),
+        fuse_unk: true,
+        unk_token: unknown ?? null,
+      },
     },
-    addBos: true,
+    tokenizerConfig: specials(metadata, v, true),
   };
 }
 
-/**
- * Merges of a sentencepiece BPE vocabulary: every split of a piece into two pieces, in the order in which sentencepiece
- * would merge them (highest score first; then by ids, as transformers' converter orders them).
- */
-function mergesFromScores({ tokens, vocab, types }: Vocabulary, scores: ArrayLike<number>): [string, string][] {
-  const merges: { score: number; left: number; right: number }[] = [];
+function readVocabulary(metadata: GgufMetadata): Vocabulary {
+  const tokens = stringArray(metadata, "tokenizer.ggml.tokens");
+  if (!tokens?.length) throw bad("tokenizer.ggml.tokens is missing", "this GGUF file has no vocabulary");
+  const types = numberArray(metadata, "tokenizer.ggml.token_type", tokens.length);
+  const ids = new Map<string, number>();
+  const added: AddedToken[] = [];
   for (let id = 0; id < tokens.length; id++) {
-    const type = types[id];
-    if (type === TYPE.control || type === TYPE.unknown || type === TYPE.byte) continue;
-    const characters = [...tokens[id]!];
-    let left = "";
-    for (let cut = 1; cut < characters.length; cut++) {
-      left += characters[cut - 1]!;
-      const l = vocab[left];
-      const r = vocab[tokens[id]!.slice(left.length)];
-      if (l !== undefined && r !== undefined) merges.push({ score: scores[id] ?? 0, left: l, right: r });
-    }
+    const content = tokens[id]!;
+    if (!ids.has(content)) ids.set(content, id);
+    const type = types?.[id] ?? NORMAL;
+    if (content && (type === UNKNOWN || type === CONTROL || type === USER_DEFINED))
+      added.push({ id, content, special: type !== USER_DEFINED, normalized: false });
   }
-  merges.sort((a, b) => b.score - a.score || a.left - b.left || a.right - b.right);
-  return merges.map(({ left, right }) => [tokens[left]!, tokens[right]!]);
+  return { tokens, types, ids, added };
+}
+
+/** BOS and the tokens that end a turn, as a tokenizer_config.json would have them. */
+function specials(metadata: GgufMetadata, v: Vocabulary, addBosByDefault: boolean): TokenizerConfig {
+  const bos = tokenOf(metadata, v, "tokenizer.ggml.bos_token_id");
+  const ends = ["eos", "eot", "eom"].map((name) => tokenOf(metadata, v, `tokenizer.ggml.${name}_token_id`));
+  return {
+    bos_token: bos ?? null,
+    eos_token: ends.filter((t): t is string => t !== undefined),
+    add_bos_token: bos !== undefined && (flag(metadata, "tokenizer.ggml.add_bos_token") ?? addBosByDefault),
+  };
+}
+
+function tokenOf(metadata: GgufMetadata, v: Vocabulary, key: string): string | undefined {
+  const id = metadata.get(key);
+  if (id === undefined) return undefined;
+  const token = v.tokens[Number(id)];
+  if (token === undefined) throw bad(`${key} is ${describe(id)}`, `ids are 0 to ${v.tokens.length - 1}`);
+  return token;
+}
+
+function indexOfType(v: Vocabulary, type: number): number {
+  return v.types ? Array.prototype.indexOf.call(v.types, type) : -1;
+}
+
+function flag(metadata: GgufMetadata, key: string): boolean | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || typeof value === "boolean") return value;
+  throw bad(`${key} is ${describe(value)}`, "it must be a boolean");
+}
+
+function stringArray(metadata: GgufMetadata, key: string): readonly string[] | undefined {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((t) => typeof t === "string")) return value;
+  throw bad(`${key} is ${describe(value)}`, "it must be an array of strings");
+}
+
+function numberArray(metadata: GgufMetadata, key: string, length: number): ArrayLike<number> | undefined {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  const isNumbers = ArrayBuffer.isView(value) || (Array.isArray(value) && value.every((n) => typeof n === "number"));
+  const numbers = value as ArrayLike<number>;
+  if (isNumbers && numbers.length === length) return numbers;
+  throw bad(`${key} is ${describe(value)}`, `it must hold ${length} numbers, one for each token`);
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`;
+  return value === undefined ? "missing" : `${typeof value} ${String(value).slice(0, 60)}`;
+}
+
+function bad(what: string, hint: string): TrimtabError {
+  return new TrimtabError("E_TOKENIZER", `GGUF metadata: ${what}`, hint);
 }

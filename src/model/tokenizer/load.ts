@@ -1,51 +1,74 @@
-/** Finds tokenizer and chat template in a Hugging Face folder or in GGUF metadata. Knows file names, not how to read them. */
-import { FormatError } from "../../tensor/errors.ts";
+/**
+ * Loads a tokenizer and its chat template from a Hugging Face folder or from GGUF metadata. It gets the files' text through
+ * a function, so that disk, hub cache and browser all serve.
+ */
+import { TrimtabError } from "../../tensor/errors.ts";
 import { ChatTemplate } from "./chatTemplate.ts";
-import { tokenizerFromGguf } from "./fromGguf.ts";
+import { type GgufMetadata, tokenizerJsonFromGguf } from "./fromGguf.ts";
 import { Tokenizer } from "./tokenizer.ts";
+import { type TokenizerConfig, type TokenizerJson, tokenTexts } from "./tokenizerJson.ts";
 
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
   readonly chatTemplate?: ChatTemplate;
 }
 
-/** Undefined where the folder has no tokenizer.json. `read` gives a file's text, or undefined. */
+/**
+ * `read` gives the text of a file of the folder, or undefined where it is absent. Undefined where there is no tokenizer.json.
+ * @throws TrimtabError E_TOKENIZER for damaged or unsupported files.
+ */
 export async function loadTokenizerFromFolder(
   read: (file: string) => Promise<string | undefined>,
 ): Promise<LoadedTokenizer | undefined> {
   const text = await read("tokenizer.json");
   if (text === undefined) return undefined;
-  const config = parse((await read("tokenizer_config.json")) ?? "{}", "tokenizer_config.json");
-  const tokenizer = new Tokenizer(parse(text, "tokenizer.json"), config);
-  const source = (await read("chat_template.jinja")) ?? templateIn(config.chat_template);
-  return { tokenizer, chatTemplate: compile(source, tokenizer) };
+  const configText = (await read("tokenizer_config.json")) ?? "{}";
+  const config = parse(configText, "tokenizer_config.json") as TokenizerConfig;
+  const specials = parse((await read("special_tokens_map.json")) ?? "{}", "special_tokens_map.json") as TokenizerConfig;
+  const merged = {
+    ...config,
+    bos_token: config.bos_token ?? specials.bos_token,
+    eos_token: config.eos_token ?? specials.eos_token,
+  };
+  const tokenizer = new Tokenizer(parse(text, "tokenizer.json") as unknown as TokenizerJson, merged);
+  const source = (await read("chat_template.jinja")) ?? templateOf(config.chat_template);
+  return withTemplate(tokenizer, source, merged);
 }
 
-/** Undefined where the metadata has no tokenizer. */
-export function loadTokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): LoadedTokenizer | undefined {
-  if (!metadata.has("tokenizer.ggml.model")) return undefined;
-  const { tokenizerJson, tokenizerConfig } = tokenizerFromGguf(metadata);
-  const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
-  return { tokenizer, chatTemplate: compile(templateIn(metadata.get("tokenizer.chat_template")), tokenizer) };
+/** @throws TrimtabError E_TOKENIZER for metadata without a vocabulary or with an unknown kind of one. */
+export async function loadTokenizerFromGguf(metadata: GgufMetadata): Promise<LoadedTokenizer> {
+  const { tokenizerJson, tokenizerConfig } = tokenizerJsonFromGguf(metadata);
+  return withTemplate(
+    new Tokenizer(tokenizerJson, tokenizerConfig),
+    templateOf(metadata.get("tokenizer.chat_template")),
+    tokenizerConfig,
+  );
 }
 
-function compile(source: string | undefined, { bosToken, eosToken }: Tokenizer): ChatTemplate | undefined {
-  return source === undefined ? undefined : new ChatTemplate(source, { bos_token: bosToken, eos_token: eosToken });
+function withTemplate(tokenizer: Tokenizer, source: string | undefined, config: TokenizerConfig): LoadedTokenizer {
+  if (source === undefined) return { tokenizer };
+  const bos = tokenTexts(config.bos_token)[0] ?? tokenizer.idToToken(tokenizer.bosTokenId ?? -1);
+  const eos = tokenTexts(config.eos_token)[0];
+  return { tokenizer, chatTemplate: ChatTemplate.compile(source, { bos_token: bos, eos_token: eos }) };
 }
 
-/** A template, or the one called "default" among several. */
-function templateIn(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (!Array.isArray(value)) return undefined;
-  return (value as { name?: unknown; template?: string }[]).find((t) => t.name === "default")?.template;
+/** One template, or the one called "default" of several. */
+function templateOf(field: unknown): string | undefined {
+  if (typeof field === "string") return field;
+  if (!Array.isArray(field)) return undefined;
+  const named = field as { name?: unknown; template?: unknown }[];
+  const template = named.find((t) => t?.name === "default")?.template;
+  return typeof template === "string" ? template : undefined;
 }
 
-function parse(text: string, where: string): Record<string, unknown> {
+function parse(text: string, file: string): Record<string, unknown> {
   try {
     const value = JSON.parse(text) as unknown;
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  } catch (cause) {
-    throw new FormatError(`${where} is not valid JSON: ${(cause as Error).message}`, undefined, { cause });
+    if (value && typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    throw new TrimtabError("E_TOKENIZER", `${file}: ${(error as Error).message}`, "the file is damaged", {
+      cause: error,
+    });
   }
-  throw new FormatError(`${where} is not a JSON object`);
+  throw new TrimtabError("E_TOKENIZER", `${file}: expected a JSON object`, "the file is damaged");
 }

@@ -1,103 +1,167 @@
 /**
- * Which part of the text each token stands for: tokens are turned back into bytes (byte-level) or characters, and walked
- * along the normalised text. Knows the normalisers of the supported families: none, NFC, Prepend, Replace of one character.
+ * Where each token lies in the text: UTF-16 spans, found by walking the tokens' bytes along the text as the normalizer
+ * changed it. Knows tokens' bytes and the normalizer's JSON; it does not tokenize.
  */
-import { InputError } from "../../tensor/errors.ts";
+import { TrimtabError } from "../../tensor/errors.ts";
+import type { AddedToken, Component, TokenizerJson } from "./tokenizerJson.ts";
 
-type Json = Record<string, unknown>;
-type Span = readonly [number, number];
+/** `[start, end)` in UTF-16 units of the text. */
+export type Span = readonly [start: number, end: number];
 
-/** The normalised text, and for each of its UTF-16 units the span of the original that it came from. */
-interface Traced {
-  readonly text: string;
-  readonly from: readonly Span[];
+/** What happens to text between added tokens before it is tokenized, as far as it moves characters. */
+export interface TextChanges {
+  readonly form: "NFC" | "NFD" | "NFKC" | "NFKD" | undefined;
+  /** A space is put before every stretch of text. */
+  readonly prepend: boolean;
+  /** The character that stands for a space, where there is one. */
+  readonly spaceMark: string | undefined;
 }
 
-/** @throws InputError E_TOKENIZER where the normaliser is not traceable or a token does not fit the text. */
-export function tokenOffsets(
-  text: string,
-  tokens: readonly string[],
-  json: Json,
-  isAdded: (i: number) => boolean,
-): Span[] {
-  const byteLevel = JSON.stringify(json.decoder ?? null).includes('"ByteLevel"');
-  const start: Traced = { text, from: [...Array(text.length).keys()].map((i) => [i, i + 1] as const) };
-  const traced = normalize(start, json.normalizer as Json | null | undefined);
-  const units = byteLevel
-    ? bytesOf(traced)
-    : [...traced.text].map((c, i) => ({ unit: c, span: traced.from[utf16Index(traced.text, i)]! }));
-  let at = 0;
-  return tokens.map((token, i) => {
-    const length = isAdded(i) ? unitsOfAdded(token, byteLevel) : unitsOfToken(token, byteLevel);
-    const part = units.slice(at, at + length);
-    at += length;
-    if (part.length < length)
-      throw new InputError("E_TOKENIZER", `offsets: token ${JSON.stringify(token)} runs past the end of the text`);
-    return length === 0 ? ([0, 0] as const) : ([part[0]!.span[0], Math.max(...part.map((u) => u.span[1]))] as const);
+export interface SpanSource {
+  readonly changes: TextChanges;
+  readonly added: ReadonlyMap<number, AddedToken>;
+  readonly unknownId: number | undefined;
+  bytesOf(id: number): Uint8Array;
+}
+
+const SPACE_BYTE = 0x20;
+
+/** @throws TrimtabError E_TOKENIZER for a normalizer that changes text in another way. */
+export function readTextChanges(json: TokenizerJson): TextChanges {
+  const changes: { -readonly [K in keyof TextChanges]: TextChanges[K] } = {
+    form: undefined,
+    prepend: false,
+    spaceMark: undefined,
+  };
+  const visit = (c: Component | null | undefined): void => {
+    if (!c) return;
+    if (c.type === "Sequence") ((c.normalizers ?? c.pretokenizers ?? []) as Component[]).forEach(visit);
+    else if (c.type === "NFC" || c.type === "NFD" || c.type === "NFKC" || c.type === "NFKD") changes.form = c.type;
+    else if (c.type === "Prepend") changes.prepend = true;
+    else if (c.type === "Metaspace") changes.spaceMark = String(c.replacement ?? "▁");
+    else if (c.type === "Replace" && (c.pattern as { String?: unknown } | undefined)?.String === " ")
+      changes.spaceMark = String(c.content);
+    else if (c === json.normalizer || (json.normalizer?.normalizers as unknown[] | undefined)?.includes(c))
+      throw new TrimtabError(
+        "E_TOKENIZER",
+        `token offsets are not known for the normalizer "${c.type}"`,
+        "use encode, which needs no offsets",
+      );
+  };
+  visit(json.normalizer);
+  visit(json.pre_tokenizer);
+  return changes;
+}
+
+/**
+ * The span of each token of `ids = encode(text)`, in order. Tokens that split a character all have that character's span; a
+ * space that the tokenizer put in has no width.
+ */
+export function tokenSpans(text: string, ids: readonly number[], source: SpanSource): Span[] {
+  const spans: Span[] = [];
+  let cursor = 0;
+  let first = 0;
+  for (let i = 0; i <= ids.length; i++) {
+    const token = i < ids.length ? source.added.get(ids[i]!) : undefined;
+    const at = token ? text.indexOf(token.content, cursor) : text.length;
+    if ((i < ids.length && !token) || at < 0) continue;
+    const before = text.slice(cursor, at);
+    const section = token?.lstrip ? before.trimEnd() : before;
+    spanSection(section, cursor, ids.slice(first, i), source, spans);
+    if (!token) break;
+    const end = at + token.content.length;
+    const after = token.rstrip ? text.slice(end) : "";
+    const next = end + after.length - after.trimStart().length;
+    spans.push([cursor + section.length, next]);
+    cursor = next;
+    first = i + 1;
+  }
+  return spans;
+}
+
+/** Characters of normalized text: their bytes, and the original characters that they come from. */
+class Characters {
+  readonly bytes: number[] = [];
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+  readonly isSpace: boolean[] = [];
+  add(char: string, start: number, end: number, spaceMark: string | undefined): void {
+    const space = char === " " || char === spaceMark;
+    this.bytes.push(space ? 1 : utf8Length(char));
+    this.isSpace.push(space);
+    this.starts.push(start);
+    this.ends.push(end);
+  }
+}
+
+function spanSection(text: string, offset: number, ids: readonly number[], source: SpanSource, out: Span[]): void {
+  const chars = charactersOf(text, offset, source.changes);
+  let unit = 0;
+  let within = 0;
+  ids.forEach((_, i) => {
+    const start = chars.starts[unit] ?? offset + text.length;
+    let end = start;
+    for (let left = tokenLength(ids, i, chars, unit, within, source); left > 0 && unit < chars.bytes.length; ) {
+      end = chars.ends[unit]!;
+      const taken = Math.min(left, chars.bytes[unit]! - within);
+      left -= taken;
+      within += taken;
+      if (within < chars.bytes[unit]!) continue;
+      within = 0;
+      unit++;
+    }
+    out.push([start, end]);
   });
 }
 
-function unitsOfAdded(token: string, byteLevel: boolean): number {
-  return byteLevel ? new TextEncoder().encode(token).length : [...token].length;
-}
-
-/** Byte-level tokens have one character a byte; sentencepiece's byte tokens look like <0xE2> and share a character. */
-function unitsOfToken(token: string, byteLevel: boolean): number {
-  if (!byteLevel && /^<0x[0-9A-F]{2}>$/.test(token))
-    throw new InputError("E_TOKENIZER", `offsets: byte token ${token} cannot be traced to a character`);
-  return [...token].length;
-}
-
-function utf16Index(text: string, codePoint: number): number {
-  let at = 0;
-  for (let i = 0; i < codePoint; i++) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
-  return at;
-}
-
-function bytesOf({ text, from }: Traced): { unit: string; span: Span }[] {
-  const units: { unit: string; span: Span }[] = [];
-  let at = 0;
-  for (const c of text) {
-    const span: Span = [from[at]![0], from[at + c.length - 1]![1]];
-    for (const byte of new TextEncoder().encode(c)) units.push({ unit: String(byte), span });
-    at += c.length;
+/** How many bytes of the section's characters the token covers. */
+function tokenLength(
+  ids: readonly number[],
+  i: number,
+  chars: Characters,
+  unit: number,
+  within: number,
+  source: SpanSource,
+): number {
+  const id = ids[i]!;
+  if (id === source.unknownId) {
+    if (ids.indexOf(id, i + 1) >= 0) return chars.bytes[unit] ?? 0;
+    const rest = ids.slice(i + 1).reduce((n, next) => n + source.bytesOf(next).length, 0);
+    return chars.bytes.slice(unit).reduce((n, b) => n + b, 0) - rest;
   }
-  return units;
+  const bytes = source.bytesOf(id);
+  const inserted = within === 0 && bytes[0] === SPACE_BYTE && unit < chars.bytes.length && !chars.isSpace[unit];
+  return inserted ? bytes.length - 1 : bytes.length;
 }
 
-function normalize(t: Traced, normalizer: Json | null | undefined): Traced {
-  if (!normalizer) return t;
-  switch (normalizer.type) {
-    case "Sequence":
-      return (normalizer.normalizers as Json[]).reduce(normalize, t);
-    case "NFC":
-      return mapPieces(t, /\P{M}\p{M}*|\p{M}+/gu, (piece) => piece.normalize("NFC"));
-    case "Prepend":
-      return t.text === ""
-        ? t
-        : {
-            text: `${normalizer.prepend}${t.text}`,
-            from: [...[...String(normalizer.prepend)].map(() => [0, 0] as const), ...t.from],
-          };
-    case "Replace": {
-      const pattern = (normalizer.pattern as Json).String;
-      if (typeof pattern === "string")
-        return mapPieces(t, /[\s\S]/gu, (piece) => (piece === pattern ? String(normalizer.content) : piece));
+function charactersOf(text: string, offset: number, changes: TextChanges): Characters {
+  const chars = new Characters();
+  if (text === "") return chars;
+  if (changes.prepend) chars.add(" ", offset, offset, changes.spaceMark);
+  let at = offset;
+  for (const piece of normalizationPieces(text, changes.form)) {
+    const normalized = changes.form ? piece.normalize(changes.form) : piece;
+    const end = at + piece.length;
+    if (normalized !== piece) {
+      for (const char of normalized) chars.add(char, at, end, changes.spaceMark);
+    } else {
+      let start = at;
+      for (const char of piece) chars.add(char, start, (start += char.length), changes.spaceMark);
     }
+    at = end;
   }
-  throw new InputError("E_TOKENIZER", `offsets: the normalizer ${JSON.stringify(normalizer.type)} cannot be traced`);
+  return chars;
 }
 
-/** Replaces each match; every unit of a replacement comes from the whole match. */
-function mapPieces({ text, from }: Traced, pieces: RegExp, replace: (piece: string) => string): Traced {
-  let out = "";
-  const spans: Span[] = [];
-  for (const match of text.matchAll(pieces)) {
-    const piece = replace(match[0]);
-    const span: Span = [from[match.index]![0], from[match.index + match[0].length - 1]![1]];
-    const same = piece === match[0];
-    for (let i = 0; i < piece.length; i++) spans.push(same ? from[match.index + i]! : span);
-    out += piece;
-  }
-  return { text: out, from: spans };
+/** Pieces that normalize independently: a character with its combining marks and following Hangul vowels and finals. */
+function normalizationPieces(text: string, form: TextChanges["form"]): readonly string[] {
+  if (!form || text.normalize(form) === text) return [text];
+  const pieces = text.match(/[\s\S][\p{M}\u1160-\u11ff]*/gu) ?? [];
+  const joined = pieces.map((p) => p.normalize(form)).join("");
+  return joined === text.normalize(form) ? pieces : [text];
+}
+
+function utf8Length(char: string): number {
+  const code = char.codePointAt(0)!;
+  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }

@@ -1,34 +1,35 @@
 /**
- * Streaming detokenizer: text of tokens as they come. What it gives, joined, equals decoding them all at once without
- * special tokens; incomplete UTF-8 is held back. Keeps a short window of tokens, so each costs the same however many came.
+ * Turns token ids into text one at a time, for printing while a model generates. Holds back bytes that are not yet a whole
+ * character. It knows the tokens' bytes only.
  */
 import type { Tokenizer } from "./tokenizer.ts";
 
+/** The pieces, joined, equal `tokenizer.decode(ids, { skipSpecialTokens: true })`; the cost of a token is its own length. */
 export class TextStream {
-  /** Tokens whose text was given (the context that some decoders need), then tokens whose text is still held back. */
-  #window: number[] = [];
-  #given = 0;
+  readonly #tokenizer: Tokenizer;
+  readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+  #started = false;
 
-  constructor(private readonly tokenizer: Tokenizer) {}
-
-  /** Text that became certain with this token; often one word, sometimes nothing. */
-  push(id: number): string {
-    if (this.tokenizer.isSpecial(id)) return "";
-    this.#window.push(id);
-    const before = this.tokenizer.decode(this.#window.slice(0, this.#given));
-    const text = this.tokenizer.decode(this.#window);
-    if (text.endsWith("\ufffd")) return "";
-    this.#window = this.#window.slice(this.#given);
-    this.#given = this.#window.length;
-    return text.slice(before.length);
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
   }
 
-  /** Whatever is still held back. */
+  /** The text that this token completes; empty for special tokens and in the middle of a character. */
+  push(id: number): string {
+    if (this.#tokenizer.isSpecial(id)) return "";
+    return this.#strip(this.#utf8.decode(this.#tokenizer.bytesOf(id), { stream: true }));
+  }
+
+  /** What was held back: a broken character as U+FFFD. The stream may be used again. */
   end(): string {
-    const before = this.tokenizer.decode(this.#window.slice(0, this.#given));
-    const rest = this.tokenizer.decode(this.#window).slice(before.length);
-    this.#window = [];
-    this.#given = 0;
+    const rest = this.#strip(this.#utf8.decode());
+    this.#started = false;
     return rest;
+  }
+
+  #strip(text: string): string {
+    if (this.#started || text === "") return text;
+    this.#started = true;
+    return this.#tokenizer.stripLeadingSpace && text.startsWith(" ") ? text.slice(1) : text;
   }
 }
