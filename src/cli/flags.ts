@@ -1,0 +1,228 @@
+/**
+ * Options that several commands share, and what they become: a loaded model, generation options, steering. Knows the
+ * library's options, not what a command does with the model.
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type CpuBackend, createCpuBackend } from "../kernels/index.ts";
+import type { GenerateOptions, LoadOptions, LoadProgress } from "../model/index.ts";
+import { loadModel, type SteerableModel } from "../steering/index.ts";
+import { InputError } from "../tensor/errors.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { type Progress, showBytes, type Terminal } from "./terminal.ts";
+import { collect, decimalNumber, tokenIds, wholeNumber } from "./values.ts";
+import {
+  checkVectors,
+  foreignVectors,
+  type LoadedVector,
+  type Positions,
+  parseVectorFlag,
+  readVectors,
+  type VectorFlag,
+} from "./vectorFlags.ts";
+
+export const DEFAULT_MODEL = "smollm2-135m";
+
+/** What every command is given. */
+export interface Cli {
+  readonly terminal: Terminal;
+  readonly interrupt: Interrupt;
+}
+
+export interface SourceFlags {
+  readonly model: string;
+  readonly revision?: string;
+  readonly offline?: boolean;
+}
+
+export interface ModelFlags extends SourceFlags {
+  readonly device: "cpu" | "webgpu" | "auto";
+  readonly context?: number;
+}
+
+/** Where a model comes from. */
+export function addSourceFlags(command: Command): Command {
+  return command
+    .option("-m, --model <model>", "alias, hub id (org/name[:quant]), folder, .gguf file or URL", DEFAULT_MODEL)
+    .option("--revision <name>", "branch, tag or commit on the hub")
+    .option("--offline", "use the cache only");
+}
+
+export function addModelFlags(command: Command): Command {
+  return addSourceFlags(command)
+    .addOption(new Option("--device <name>", "where to compute").choices(["cpu", "webgpu", "auto"]).default("auto"))
+    .option(
+      "--context <tokens>",
+      "most tokens of prompt and answer (default: the model's, at most 2048)",
+      wholeNumber(1),
+    );
+}
+
+export interface SamplingFlags {
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly seed: number;
+  readonly stop?: readonly string[];
+  readonly maxTokens: number;
+  readonly ignoreEos?: boolean;
+}
+
+export function addSamplingFlags(command: Command, temperature: number): Command {
+  return command
+    .option("--max-tokens <n>", "most new tokens", wholeNumber(1), 256)
+    .option("--temperature <t>", "0 takes the most likely token", atLeastZero, temperature)
+    .option("--top-k <k>", "sample among the k most likely tokens", wholeNumber(0))
+    .option(
+      "--top-p <p>",
+      "sample among the likeliest tokens that sum to p",
+      share("above 0 and up to 1", (p) => p > 0 && p <= 1),
+    )
+    .option(
+      "--min-p <p>",
+      "drop tokens below p times the likeliest",
+      share("from 0 to below 1", (p) => p >= 0 && p < 1),
+    )
+    .option(
+      "--repetition-penalty <x>",
+      "above 1 avoids tokens already there",
+      share("above 0", (x) => x > 0),
+    )
+    .option("--seed <n>", "same seed, same tokens", wholeNumber(), 0)
+    .option("--stop <text>", "text that ends the answer (repeatable)", collect(nonEmpty))
+    .option("--ignore-eos", "go on behind the end-of-sequence token");
+}
+
+function atLeastZero(text: string): number {
+  return share("of 0 or more", (t) => t >= 0)(text);
+}
+
+function share(range: string, ok: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = decimalNumber(text);
+    if (ok(value)) return value;
+    throw new InvalidArgumentError(`Expected a number ${range}.`);
+  };
+}
+
+function nonEmpty(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("Expected text.");
+}
+
+export function samplingOptions(f: SamplingFlags): GenerateOptions {
+  const { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos } = f;
+  return { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos };
+}
+
+export interface SteerFlags {
+  readonly vector?: readonly VectorFlag[];
+  readonly layer?: number;
+  readonly positions: Positions;
+}
+
+export function addSteerFlags(command: Command): Command {
+  return command
+    .option(
+      "--vector <file:scale>",
+      "steering vector; FILE@LAYER:SCALE picks a layer (repeatable)",
+      collect(parseVectorFlag),
+    )
+    .option("--layer <l>", "layer of every vector that names none", wholeNumber(0))
+    .addOption(
+      new Option("--positions <which>", "positions to steer").choices(["all", "answer", "last"]).default("all"),
+    );
+}
+
+/** The model and the vectors to steer it with; vectors are read first, since that is quick. */
+export async function loadSteered(
+  cli: Cli,
+  f: ModelFlags & SteerFlags,
+): Promise<{ model: SteerableModel; vectors: LoadedVector[] }> {
+  const vectors = await readVectors(f.vector ?? [], f.layer);
+  const model = await load(cli, f);
+  checkVectors(vectors, model);
+  for (const warning of foreignVectors(vectors, model)) cli.terminal.warn(warning);
+  return { model, vectors };
+}
+
+/** Loads the model with progress on stderr. */
+export async function load(cli: Cli, f: ModelFlags): Promise<SteerableModel> {
+  const { device, context } = f;
+  const watch = watchLoading(cli.terminal);
+  try {
+    const options = { ...sourceOptions(cli, f), context, onProgress: watch.onProgress };
+    return await loadModel(f.model, { ...options, ...(device === "webgpu" ? { device } : { backend: cpu() }) });
+  } finally {
+    watch.end();
+  }
+}
+
+/** A program of its own may switch on relaxed SIMD for the whole process; a library may not. */
+function cpu(): CpuBackend {
+  return createCpuBackend({ setV8Flags: true });
+}
+
+export function sourceOptions(cli: Cli, f: SourceFlags): Pick<LoadOptions, "revision" | "offline" | "signal"> {
+  return { revision: f.revision, offline: f.offline, signal: cli.interrupt.signal };
+}
+
+/** Shows downloads file by file, then the loading of weights. */
+export function watchLoading(terminal: Terminal): { onProgress: (event: LoadProgress) => void; end: () => void } {
+  let shown: { label: string; progress: Progress } | undefined;
+  const at = (label: string, show?: (value: number) => string): Progress => {
+    if (shown?.label === label) return shown.progress;
+    shown?.progress.end();
+    shown = { label, progress: terminal.progress(label, show) };
+    return shown.progress;
+  };
+  return {
+    onProgress: (event) => {
+      if (event.type === "download") {
+        at(`downloading ${event.file}`, showBytes).update(event.loadedBytes, event.totalBytes);
+      } else if (terminal.animated) at("loading weights").update(event.done, event.total);
+    },
+    end: () => shown?.progress.end(),
+  };
+}
+
+export interface PromptFlags {
+  readonly prompt?: string;
+  readonly tokens?: readonly number[];
+  readonly raw?: boolean;
+  readonly system?: string;
+}
+
+export function addPromptFlags(command: Command): Command {
+  return command
+    .option("-p, --prompt <text>", "the prompt; - reads it from stdin (less its last line break)")
+    .option("--tokens <ids>", "the prompt as token ids, such as 1,2,3", tokenIds)
+    .option("--raw", "the prompt as it stands, without the chat template")
+    .option("--system <text>", "system message of the chat template");
+}
+
+/** The prompt from --prompt, stdin or --tokens. @throws InputError unless there is exactly one. */
+export async function readPrompt(f: PromptFlags): Promise<string | readonly number[]> {
+  const { prompt, tokens, raw, system } = f;
+  if ((prompt === undefined) === (tokens === undefined)) {
+    const what = prompt === undefined ? "there is no prompt" : "both --prompt and --tokens are given";
+    throw new InputError("E_OPTION", what, 'give one: --prompt "TEXT", --prompt - for stdin, or --tokens 1,2,3');
+  }
+  if (system !== undefined && (raw || tokens)) {
+    throw new InputError("E_OPTION", `--system with ${raw ? "--raw" : "--tokens"}`, "write it into the prompt");
+  }
+  if (tokens) return tokens;
+  return prompt === "-" ? (await readStdin()).replace(/\r?\n$/, "") : prompt!;
+}
+
+/** All of stdin. @throws InputError where it is not UTF-8. */
+export async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new InputError("E_DATA", "stdin is not UTF-8 text");
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Values of command line options from their text: numbers, token ids, layer lists. Each parser says what it expected; the
+ * command line library adds the option's name. Knows no models.
+ */
+import { InvalidArgumentError } from "commander";
+
+/** Layer lists longer than this are slips of the keyboard. */
+const MAX_LAYERS = 10_000;
+
+const INTEGER = /^[+-]?\d+$/;
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
+/** A finite number, or undefined. */
+export function toNumber(text: string): number | undefined {
+  const value = DECIMAL.test(text.trim()) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** A parser of whole numbers of at least `min`. */
+export function wholeNumber(min = Number.MIN_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = INTEGER.test(text.trim()) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value) && value >= min) return value;
+    const range = min === Number.MIN_SAFE_INTEGER ? "" : ` of ${min} or more`;
+    throw new InvalidArgumentError(`Expected a whole number${range}.`);
+  };
+}
+
+export function decimalNumber(text: string): number {
+  const value = toNumber(text);
+  if (value !== undefined) return value;
+  throw new InvalidArgumentError("Expected a number such as 0.7.");
+}
+
+/** "1,2,3" or "1 2 3" or "[1, 2, 3]". */
+export function tokenIds(text: string): number[] {
+  const inner = text
+    .trim()
+    .replace(/^\[|\]$/g, "")
+    .trim();
+  const parse = wholeNumber(0);
+  const ids = inner.split(/\s*,\s*|\s+/).map((id) => {
+    try {
+      return parse(id);
+    } catch {
+      throw new InvalidArgumentError(`"${id}" is not a token id; expected ids such as 1,2,3.`);
+    }
+  });
+  return ids;
+}
+
+/** "all", "7,14", "3-9", or a mixture; ascending, each once. */
+export function layerList(text: string): "all" | number[] {
+  if (text.trim() === "all") return "all";
+  const layers = new Set<number>();
+  for (const part of text.split(",")) {
+    const match = /^\s*(\d+)(?:\s*-\s*(\d+))?\s*$/.exec(part);
+    const from = Number(match?.[1]);
+    const to = Number(match?.[2] ?? match?.[1]);
+    if (!match || to < from || to - from >= MAX_LAYERS) {
+      throw new InvalidArgumentError(`Expected "all" or layers such as 7,14 or 3-9; "${part.trim()}" is neither.`);
+    }
+    for (let l = from; l <= to; l++) layers.add(l);
+  }
+  return [...layers].sort((a, b) => a - b);
+}
+
+/** "auto", "mean", or a token index such as -2. */
+export function readPosition(text: string): "auto" | "mean" | number {
+  if (text === "auto" || text === "mean") return text;
+  try {
+    return wholeNumber()(text);
+  } catch {
+    throw new InvalidArgumentError('Expected "auto", "mean" or a token index such as -2.');
+  }
+}
+
+/** Collects the values of an option that may be given several times. */
+export function collect<T>(parse: (text: string) => T): (text: string, previous?: readonly T[]) => T[] {
+  return (text, previous = []) => [...previous, parse(text)];
+}
