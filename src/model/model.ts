@@ -27,7 +27,7 @@ export interface PromptOptions {
 }
 
 export interface RunOptions extends HookOptions, PromptOptions {
-  /** Default "all". */
+  /** Default "all", or "none" with `stopAtLayer`. */
   readonly logits?: LogitRows;
   /** Only these vocabulary entries of the logits. */
   readonly columns?: readonly number[];
@@ -178,7 +178,7 @@ export class LanguageModel {
     const past = o.cache ? o.cache.length : 0;
     for (const tokens of batch) checkPrompt(tokens, this.config.V, this.context, this.config.contextLength, past);
     const hooks = compileHooks(o, this.config);
-    const logits = o.logits ?? (toLayer < this.config.L ? "none" : "all");
+    const logits = o.logits ?? (o.stopAtLayer === undefined ? "all" : "none");
     if (logits !== "none" && toLayer < this.config.L) {
       throw new InputError(
         "E_OPTION",
@@ -201,13 +201,13 @@ export class LanguageModel {
       fromLayer,
       toLayer,
       resid: o.resid,
-      stopEarly: logits === "none" && toLayer === this.config.L,
+      stopEarly: logits === "none" && o.stopAtLayer === undefined,
     };
     let plan: Plan | undefined;
     try {
       plan = recordForward(this, store, inputs, spec);
       plan.run(inputs);
-      const results = await readResults(plan, inputs, toLayer < this.config.L);
+      const results = await readResults(plan, inputs, o.stopAtLayer !== undefined);
       const keep = kept && plan.complete;
       if (!keep && !o.cache) store.dispose();
       return results.map((r, s) => (keep ? { ...r, cache: inputs[s]!.cache } : r));
