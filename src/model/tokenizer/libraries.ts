@@ -18,6 +18,8 @@ export interface BpeModel {
   /** By the JSON of `[left, right]`. */
   bpe_ranks: Map<string, number>;
   unk_token_id: number | undefined;
+  /** Pieces of text to tokens. */
+  encode(pieces: string[]): string[];
 }
 
 export interface TemplateEnvironment {

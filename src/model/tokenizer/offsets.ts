@@ -21,10 +21,13 @@ export interface SpanSource {
   readonly changes: TextChanges;
   readonly added: ReadonlyMap<number, AddedToken>;
   readonly unknownId: number | undefined;
+  /** Bytes that the tokenizer drops; no token covers them. */
+  readonly missing: ReadonlySet<number>;
   bytesOf(id: number): Uint8Array;
 }
 
 const SPACE_BYTE = 0x20;
+const utf8 = new TextEncoder();
 
 /** @throws TrimtabError E_TOKENIZER for a normalizer that changes text in another way. */
 export function readTextChanges(json: TokenizerJson): TextChanges {
@@ -85,17 +88,28 @@ class Characters {
   readonly starts: number[] = [];
   readonly ends: number[] = [];
   readonly isSpace: boolean[] = [];
-  add(char: string, start: number, end: number, spaceMark: string | undefined): void {
-    const space = char === " " || char === spaceMark;
-    this.bytes.push(space ? 1 : utf8Length(char));
+  constructor(
+    private readonly spaceMark: string | undefined,
+    private readonly missing: ReadonlySet<number>,
+  ) {}
+  add(char: string, start: number, end: number): void {
+    const space = char === " " || char === this.spaceMark;
+    const bytes = space ? 1 : this.#length(char);
+    if (bytes === 0) return;
+    this.bytes.push(bytes);
     this.isSpace.push(space);
     this.starts.push(start);
     this.ends.push(end);
   }
+  #length(char: string): number {
+    return this.missing.size === 0
+      ? utf8Length(char)
+      : utf8.encode(char).reduce((n, byte) => n + (this.missing.has(byte) ? 0 : 1), 0);
+  }
 }
 
 function spanSection(text: string, offset: number, ids: readonly number[], source: SpanSource, out: Span[]): void {
-  const chars = charactersOf(text, offset, source.changes);
+  const chars = charactersOf(text, offset, source);
   let unit = 0;
   let within = 0;
   ids.forEach((_, i) => {
@@ -134,19 +148,20 @@ function tokenLength(
   return inserted ? bytes.length - 1 : bytes.length;
 }
 
-function charactersOf(text: string, offset: number, changes: TextChanges): Characters {
-  const chars = new Characters();
+function charactersOf(text: string, offset: number, source: SpanSource): Characters {
+  const { changes } = source;
+  const chars = new Characters(changes.spaceMark, source.missing);
   if (text === "") return chars;
-  if (changes.prepend) chars.add(" ", offset, offset, changes.spaceMark);
+  if (changes.prepend) chars.add(" ", offset, offset);
   let at = offset;
   for (const piece of normalizationPieces(text, changes.form)) {
     const normalized = changes.form ? piece.normalize(changes.form) : piece;
     const end = at + piece.length;
     if (normalized !== piece) {
-      for (const char of normalized) chars.add(char, at, end, changes.spaceMark);
+      for (const char of normalized) chars.add(char, at, end);
     } else {
       let start = at;
-      for (const char of piece) chars.add(char, start, (start += char.length), changes.spaceMark);
+      for (const char of piece) chars.add(char, start, (start += char.length));
     }
     at = end;
   }

@@ -4,19 +4,26 @@
  */
 import { Interpreter, type TemplateEnvironment, type TemplateNode, type TemplateValue } from "./libraries.ts";
 
-/** Nested evaluations. A chain of 100 `elif` nests 200 deep. */
-const MAX_DEPTH = 1000;
+/** Nested evaluations. A chain of 100 `elif` nests 200 deep; at 1000 the engine's stack overflows first. */
+const MAX_DEPTH = 400;
 const MAX_RANGE = 100_000;
-/** Units of work: one for each evaluation and one for each four characters or items of its value. 5 M take about a second. */
-const BASE_WORK = 5_000_000;
+/** Units of work of about 0.5 us: one for each evaluation, one for each four characters of its value, ten for each iteration. */
+const BASE_WORK = 2_000_000;
 const WORK_PER_CONTENT_CHAR = 100;
+const WORK_PER_ITERATION = 10;
 const BASE_VALUE_CHARS = 1_000_000;
+
+interface ForStatement extends TemplateNode {
+  readonly iterable: TemplateNode & { readonly lhs?: TemplateNode };
+}
 
 export class BoundedInterpreter extends Interpreter {
   #work: number;
   #depth = 0;
   readonly #sourceChars: number;
   readonly #maxValue: number;
+  /** Expressions that loops run over. */
+  readonly #iterables = new WeakSet<TemplateNode>();
 
   /** `sourceChars`: the template's length; `contentChars`: the conversation's, which raises the bounds. */
   constructor(environment: TemplateEnvironment, sourceChars: number, contentChars: number) {
@@ -27,19 +34,27 @@ export class BoundedInterpreter extends Interpreter {
   }
 
   override evaluate(statement: TemplateNode | undefined, environment: TemplateEnvironment): TemplateValue {
-    if (++this.#depth > MAX_DEPTH) throw new Error(`evaluation is nested more than ${MAX_DEPTH} deep`);
-    // The library walks the whole body of a macro whenever its definition is met.
-    if (statement?.type === "Macro" || statement?.type === "CallStatement") this.#spend(this.#sourceChars / 8);
+    if (++this.#depth > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
     try {
+      if (statement) this.#before(statement);
       const result = super.evaluate(statement, environment);
       const { value } = result;
-      const size = typeof value === "string" || Array.isArray(value) ? value.length : 0;
+      const size = typeof value === "string" || Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
       if (size > this.#maxValue) throw new Error(`a value of ${size} characters or items`);
-      this.#spend(1 + size / 4);
+      this.#spend(1 + size * (statement && this.#iterables.has(statement) ? WORK_PER_ITERATION : 0.25));
       return result;
     } finally {
       this.#depth--;
     }
+  }
+
+  #before(statement: TemplateNode): void {
+    if (statement.type === "For") {
+      const { iterable } = statement as ForStatement;
+      this.#iterables.add(iterable.type === "SelectExpression" && iterable.lhs ? iterable.lhs : iterable);
+    }
+    // The library walks the whole body of a macro whenever its definition is met.
+    if (statement.type === "Macro" || statement.type === "CallStatement") this.#spend(this.#sourceChars / 8);
   }
 
   #spend(work: number): void {

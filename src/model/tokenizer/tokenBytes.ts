@@ -8,14 +8,18 @@ import type { Component } from "./tokenizerJson.ts";
 const utf8 = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
 
-/** GPT-2's printable stand-ins for the 256 bytes, by character. */
-const BYTE_OF_CHAR: ReadonlyMap<string, number> = (() => {
+/** GPT-2's printable stand-ins for the 256 bytes. */
+const CHAR_OF_BYTE: readonly string[] = (() => {
   const printable = (b: number) => (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || (b >= 0xae && b <= 0xff);
-  const map = new Map<string, number>();
   let next = 0x100;
-  for (let b = 0; b < 256; b++) map.set(String.fromCharCode(printable(b) ? b : next++), b);
-  return map;
+  return Array.from({ length: 256 }, (_, b) => String.fromCharCode(printable(b) ? b : next++));
 })();
+const BYTE_OF_CHAR: ReadonlyMap<string, number> = new Map(CHAR_OF_BYTE.map((c, b) => [c, b]));
+
+/** The character that byte-level vocabularies write for a byte. */
+export function charOfByte(byte: number): string {
+  return CHAR_OF_BYTE[byte]!;
+}
 
 /** What a decoder does, reduced to the steps that decoder-only models use. */
 interface DecodingSteps {

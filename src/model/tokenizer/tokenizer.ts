@@ -2,9 +2,9 @@
  * Text to token ids and back. Splitting and merging are `@huggingface/tokenizers`' work; BOS, special tokens, spans and
  * decoding are ours. It takes parsed JSON, never files or networks, and knows nothing of models.
  */
-import { checkKeys, InputError, TrimtabError } from "../../tensor/errors.ts";
-import { fixPreTokenizer } from "./fixes.ts";
-import { BpeEngineModel, type Engine, TokenizerEngine } from "./libraries.ts";
+import { checkKeys, InputError } from "../../tensor/errors.ts";
+import { badTokenizer as bad, buildEngine, missingBytes } from "./engine.ts";
+import type { Engine } from "./libraries.ts";
 import { readTextChanges, type Span, tokenSpans } from "./offsets.ts";
 import { TokenBytes } from "./tokenBytes.ts";
 import {
@@ -92,6 +92,7 @@ export class Tokenizer {
       changes: readTextChanges(this.#json),
       added: this.#added,
       unknownId: unknown ? this.tokenToId(unknown) : undefined,
+      missing: missingBytes(this.#json, this.#ids),
       bytesOf: (id) => this.bytesOf(id),
     });
     if (wantsBos) {
@@ -147,60 +148,6 @@ export class Tokenizer {
   }
 }
 
-/** Builds the library's tokenizer, with our vocabulary put in directly: half the time of the library's own constructor. */
-function buildEngine(
-  json: TokenizerJson,
-  added: readonly AddedToken[],
-  ids: ReadonlyMap<string, number>,
-  tokens: string[],
-): Engine {
-  const isBpe = json.model.type === "BPE" || (json.model.type === undefined && json.model.merges !== undefined);
-  const model = isBpe ? { ...json.model, type: "BPE", vocab: {}, merges: [] } : json.model;
-  try {
-    const engine = new TokenizerEngine(
-      {
-        added_tokens: added,
-        normalizer: json.normalizer ?? null,
-        pre_tokenizer: fixPreTokenizer(json.pre_tokenizer),
-        post_processor: null,
-        decoder: null,
-        model,
-      },
-      {},
-    );
-    if (engine.model instanceof BpeEngineModel) {
-      engine.model.tokens_to_ids = new Map(ids);
-      engine.model.vocab = tokens;
-      engine.model.bpe_ranks = mergeRanks(json.model.merges ?? []);
-      if (json.model.unk_token) engine.model.unk_token_id = ids.get(json.model.unk_token);
-    }
-    return engine;
-  } catch (error) {
-    if (error instanceof TrimtabError) throw error;
-    throw bad((error as Error).message, "the vocabulary, or one of its rules, is not supported", error);
-  }
-}
-
-/** Ranks under the library's keys, the JSON of `[left, right]`; most pairs need no escapes. */
-function mergeRanks(merges: NonNullable<TokenizerModelJson["merges"]>): Map<string, number> {
-  const ranks = new Map<string, number>();
-  for (let rank = 0; rank < merges.length; rank++) {
-    const merge = merges[rank]!;
-    let left: unknown;
-    let right: unknown;
-    if (typeof merge === "string") {
-      const cut = merge.indexOf(" ", 1);
-      [left, right] = [merge.slice(0, cut), merge.slice(cut + 1)];
-      if (cut < 0) throw bad(`merge ${rank} is ${JSON.stringify(merge)}`, "a merge is two pieces and a space");
-    } else if (Array.isArray(merge)) [left, right] = merge;
-    if (typeof left !== "string" || typeof right !== "string")
-      throw bad(`merge ${rank} is ${JSON.stringify(merge)}`, "a merge is two pieces");
-    const plain = !/["\\\u0000-\u001f\ud800-\udfff]/.test(left + right);
-    ranks.set(plain ? `["${left}","${right}"]` : JSON.stringify([left, right]), rank);
-  }
-  return ranks;
-}
-
 function readVocabulary(model: TokenizerModelJson, added: readonly AddedToken[]): Map<string, number> {
   const { vocab } = model;
   const entries: Iterable<readonly [string, unknown]> =
@@ -248,8 +195,4 @@ function templateBos(p: Component | null | undefined): string | undefined {
   if (p.type !== "TemplateProcessing" || !Array.isArray(p.single)) return undefined;
   const first = (p.single as { SpecialToken?: { id?: unknown } }[])[0]?.SpecialToken?.id;
   return typeof first === "string" ? first : undefined;
-}
-
-function bad(what: string, hint: string, cause?: unknown): TrimtabError {
-  return new TrimtabError("E_TOKENIZER", `tokenizer.json: ${what}`, hint, { cause });
 }
