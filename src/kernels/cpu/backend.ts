@@ -42,7 +42,7 @@ export class CpuBackend implements Backend {
   readonly caps: Capabilities;
   readonly counters: BackendCounters = { ops: {}, allocations: 0, liveBytes: 0, peakBytes: 0 };
   readonly features: Features;
-  readonly #memory: LinearMemory;
+  #memory: LinearMemory;
   readonly #modules = new Map<string, KernelRun>();
   readonly #matrices = new Set<Matrix>();
   #programs = new WeakMap<readonly OpCall[], Program>();
@@ -98,6 +98,7 @@ export class CpuBackend implements Backend {
   }
 
   write(buffer: BufferRef, data: ArrayBufferView, offsetBytes = 0): void {
+    this.#expectOpen(buffer.label);
     const at = rangeOf(buffer, offsetBytes, data.byteLength);
     const memory = this.#memory;
     // setting like into like moves bytes without making a view
@@ -110,9 +111,13 @@ export class CpuBackend implements Backend {
     this.#expectOpen("run");
     const program = this.#program(calls);
     const counts = this.counters.ops;
-    for (const [op, count] of program.ops) counts[op] = (counts[op] ?? 0) + count;
+    for (let i = 0; i < program.opNames.length; i++) {
+      const op = program.opNames[i]!;
+      counts[op] = (counts[op] ?? 0) + program.opCounts[i]!;
+    }
     for (let i = 0; i < program.steps.length; i++) {
       const step = program.steps[i];
+      // a host call may run other lists, and so move the scratch
       if (step) step(program.args[i]!, 0, program.units[i]!, this.#scratch.address);
       else program.hosts[i]!();
     }
@@ -126,11 +131,13 @@ export class CpuBackend implements Backend {
   }
 
   async read(buffer: BufferRef, offsetBytes: number, bytes: number): Promise<Uint8Array> {
+    this.#expectOpen(buffer.label);
     const at = rangeOf(buffer, offsetBytes, bytes);
     return this.#memory.u8.slice(at, at + bytes);
   }
 
   readInto(buffer: BufferRef, offsetBytes: number, target: Uint8Array): void {
+    this.#expectOpen(buffer.label);
     const at = rangeOf(buffer, offsetBytes, target.byteLength);
     const b = buffer as CpuBuffer;
     const { epoch, u8 } = this.#memory;
@@ -150,6 +157,7 @@ export class CpuBackend implements Backend {
     this.#matrices.clear();
     this.#modules.clear();
     this.counters.liveBytes = 0;
+    this.#memory = new LinearMemory({ maximumPages: 1 });
   }
 
   #program(calls: readonly OpCall[]): Program {
@@ -202,7 +210,7 @@ export class CpuBackend implements Backend {
   }
 
   #expectOpen(what: string): void {
-    if (this.#disposed) throw new TrimtabError("E_DISPOSED", `cpu: ${what} after the backend was disposed`);
+    if (this.#disposed) throw new TrimtabError("E_DISPOSED", `cpu: ${what} used after the backend was disposed`);
   }
 }
 

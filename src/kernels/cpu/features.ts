@@ -4,7 +4,7 @@
  */
 import { DeviceError } from "../../tensor/errors.ts";
 import type { Features } from "./kernel.ts";
-import { type Expr, f32, f32x4, i32x4, ModuleBuilder, v128 } from "./wasm/asm.ts";
+import { type Expr, f32, f32x4, ModuleBuilder, v128 } from "./wasm/asm.ts";
 
 export interface FeatureOptions {
   /** `false` keeps to mul+add; `true` demands relaxed FMA; `"auto"` takes it where it is there and right. */
@@ -36,11 +36,6 @@ export function detectFeatures(o: FeatureOptions = {}): Features {
     );
   }
   return { fma, shared: false };
-}
-
-/** Whether the relaxed int8 dot product exists. */
-export function hasRelaxedDot(): boolean {
-  return WebAssembly.validate(probe((x) => i32x4.relaxedDotI8I7Add(x, x, x)));
 }
 
 /** x·x − (1 + 2^-11) at x = 1 + 2^-12 is 2^-24 if and only if the product is not rounded. */

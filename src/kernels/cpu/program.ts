@@ -19,12 +19,13 @@ export interface Program {
   readonly calls: number;
   readonly steps: readonly (KernelRun | undefined)[];
   readonly hosts: readonly ((() => void) | undefined)[];
-  /** Byte address of each step's argument block. */
-  readonly args: Float64Array;
+  /** Byte address of each step's argument block, as the signed word that a kernel takes. */
+  readonly args: Int32Array;
   readonly units: Int32Array;
   readonly scratchBytes: number;
   /** How often each op is in the list. */
-  readonly ops: readonly (readonly [OpName, number])[];
+  readonly opNames: readonly OpName[];
+  readonly opCounts: readonly number[];
   readonly block: { readonly address: number; readonly bytes: number };
 }
 
@@ -57,11 +58,11 @@ export function buildProgram(
   const steps = entries.map((e) => (typeof e === "function" ? undefined : kernel(e)));
   const words = entries.reduce((sum, e) => sum + (typeof e === "function" ? 0 : e.args.length), 0);
   const block = { address: memory.alloc(4 * words, "argument blocks"), bytes: 4 * words };
-  const args = new Float64Array(entries.length);
+  const args = new Int32Array(entries.length);
   let at = block.address;
   entries.forEach((e, i) => {
     if (typeof e === "function") return;
-    memory.i32.set(e.args, at >> 2);
+    memory.i32.set(e.args, at / 4);
     args[i] = at;
     at += 4 * e.args.length;
   });
@@ -72,7 +73,8 @@ export function buildProgram(
     args,
     units: Int32Array.from(entries, (e) => (typeof e === "function" ? 0 : e.units)),
     scratchBytes: entries.reduce((most, e) => (typeof e === "function" ? most : Math.max(most, e.scratchBytes)), 0),
-    ops: [...ops],
+    opNames: [...ops.keys()],
+    opCounts: [...ops.values()],
     block,
   };
 }
