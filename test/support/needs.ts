@@ -1,6 +1,6 @@
 /**
- * What tests need and a machine may lack: the default model, ../shared. Present: the test runs. Absent: it is skipped with
- * the reason in its title; with CI set, it fails. Knows paths only.
+ * What tests need and a machine may lack: the default model, ../shared, a build. Present: the test runs. Absent: it is
+ * skipped with the reason in its title; with CI set, it fails. Knows paths only.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
@@ -39,7 +39,7 @@ export function defaultModelPath(): string | undefined {
 
 export const needModel: Need = {
   ok: defaultModelPath() !== undefined,
-  reason: "the default model is not in the cache: run `npx trimtab model pull smollm2-135m`",
+  reason: "the default model is not in the cache: run `npm run trimtab -- model pull smollm2-135m`",
 };
 
 /** dist/, which `npm test` builds before the tests. */
@@ -48,19 +48,30 @@ export const needBuild: Need = {
   reason: "dist/ is not built: run `npm run build`",
 };
 
-/** `describe` with needs: see the header. */
-export function describeNeeding(needs: Need | readonly Need[], title: string, body: () => void): void {
+type Needs = Need | readonly Need[];
+
+/** `describe` with needs: see the header. The body of an absent one is not run, so it may read what it needs at once. */
+export function describeNeeding(needs: Needs, title: string, body: () => void): void {
+  const reason = lacking(needs);
+  if (reason === undefined) describe(title, body);
+  else reportLack(title, reason);
+}
+
+/** `it` with needs: see the header. */
+export function itNeeding(needs: Needs, title: string, body: () => void | Promise<void>, timeoutMs?: number): void {
+  const reason = lacking(needs);
+  if (reason === undefined) it(title, body, timeoutMs);
+  else reportLack(title, reason);
+}
+
+function lacking(needs: Needs): string | undefined {
   const missing = [needs].flat().filter((n) => !n.ok);
-  if (missing.length === 0) {
-    describe(title, body);
-    return;
-  }
-  const reason = missing.map((n) => n.reason).join("; ");
-  if (process.env.CI) {
-    it(`${title}: what it needs is there`, () => {
-      throw new Error(`missing in CI: ${reason}`);
-    });
-    return;
-  }
-  describe.skip(`${title} [skipped: ${reason}]`, body);
+  return missing.length > 0 ? missing.map((n) => n.reason).join("; ") : undefined;
+}
+
+function reportLack(title: string, reason: string): void {
+  const inCi = Boolean(process.env.CI);
+  it.skipIf(!inCi)(inCi ? title : `${title} [skipped: ${reason}]`, () => {
+    throw new Error(`missing in CI: ${reason}`);
+  });
 }
