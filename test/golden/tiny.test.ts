@@ -39,7 +39,9 @@ for (const { name: device, create } of BACKENDS) {
         const vector = goldens.get("steer.vector")!.data;
         const steer = { hook: "blocks.1.hook_resid_post", vector, scale: 1.5, positions: { from: 9 } };
         const steered = await model.run(ids, { steer });
-        expect(worstRowError(steered.logits!.data, goldens.get("steer.logits")!.data, ids.length)).toBeLessThan(TOLERANCE);
+        expect(worstRowError(steered.logits!.data, goldens.get("steer.logits")!.data, ids.length)).toBeLessThan(
+          TOLERANCE,
+        );
       });
 
       it("continues with the golden greedy tokens", async () => {
