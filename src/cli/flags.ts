@@ -4,6 +4,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CpuBackend, createCpuBackend } from "../kernels/index.ts";
+import { resolveModel } from "../model/hub/index.ts";
 import type { GenerateOptions, LoadOptions, LoadProgress } from "../model/index.ts";
 import { loadModel, type SteerableModel } from "../steering/index.ts";
 import { InputError } from "../tensor/errors.ts";
@@ -154,6 +155,25 @@ export async function load(cli: Cli, f: ModelFlags): Promise<SteerableModel> {
   try {
     const options = { ...sourceOptions(cli, f), context, onProgress: watch.onProgress };
     return await loadModel(f.model, { ...options, ...(device === "webgpu" ? { device } : { backend: cpu() }) });
+  } finally {
+    watch.end();
+  }
+}
+
+/** What computed, for JSON output. */
+export function deviceFacts({ backend: { name, caps } }: SteerableModel): {
+  name: string;
+  tier: string;
+  threads: number;
+} {
+  return { name, tier: caps.tier, threads: caps.threads };
+}
+
+/** Downloads a model unless it is there. */
+export async function pull(cli: Cli, f: SourceFlags): Promise<Awaited<ReturnType<typeof resolveModel>>> {
+  const watch = watchLoading(cli.terminal);
+  try {
+    return await resolveModel(f.model, { ...sourceOptions(cli, f), onProgress: watch.onProgress });
   } finally {
     watch.end();
   }

@@ -8,6 +8,7 @@ import {
   addSamplingFlags,
   addSteerFlags,
   type Cli,
+  deviceFacts,
   loadSteered,
   type ModelFlags,
   type PromptFlags,
@@ -62,7 +63,7 @@ async function generate(cli: Cli, flags: Flags): Promise<void> {
 /** The contract that scripts rely on; keys may be added, never changed. */
 function toJson(model: SteerableModel, result: GenerationResult, seed: number, totalMs: number): object {
   const { promptTokens, tokens, text, stopReason, timings } = result;
-  const { loadMs, name, backend } = model;
+  const { loadMs, name } = model;
   return {
     promptTokens,
     tokens,
@@ -71,7 +72,7 @@ function toJson(model: SteerableModel, result: GenerationResult, seed: number, t
     timings: { loadMs, ...timings, totalMs },
     seed,
     model: name,
-    device: { name: backend.name, tier: backend.caps.tier, threads: backend.caps.threads },
+    device: deviceFacts(model),
   };
 }
 

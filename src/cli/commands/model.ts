@@ -1,8 +1,7 @@
 /** `trimtab model pull|info|ls`: fetching models, looking at them, listing the cache. */
 import type { Command } from "commander";
-import { resolveModel } from "../../model/hub/index.ts";
 import { openModel } from "../../model/index.ts";
-import { addSourceFlags, type Cli, type SourceFlags, sourceOptions, watchLoading } from "../flags.ts";
+import { addSourceFlags, type Cli, pull, type SourceFlags, sourceOptions, watchLoading } from "../flags.ts";
 import { cacheFolder, listCached } from "../hubShim.ts";
 import { type ModelFacts, modelFacts } from "../modelFacts.ts";
 import { showBytes } from "../terminal.ts";
@@ -15,7 +14,7 @@ export function addModel(program: Command, cli: Cli): void {
   const model = program.command("model").description("pull, inspect and list models");
   const pullCommand = model.command("pull").description("download a model into the cache and print its path");
   addSourceFlags(pullCommand).argument("[model]", "instead of -m").option("--json", "one JSON object on stdout");
-  pullCommand.action((name: string | undefined, flags: Flags) => pull(cli, named(name, flags)));
+  pullCommand.action((name: string | undefined, flags: Flags) => pullModel(cli, named(name, flags)));
   const infoCommand = model.command("info").description("show sizes, types and files of a model, without loading it");
   addSourceFlags(infoCommand).argument("[model]", "instead of -m").option("--json", "one JSON object on stdout");
   infoCommand.action((name: string | undefined, flags: Flags) => info(cli, named(name, flags)));
@@ -28,17 +27,11 @@ function named(name: string | undefined, flags: Flags): Flags {
   return name === undefined ? flags : { ...flags, model: name };
 }
 
-async function pull(cli: Cli, flags: Flags): Promise<void> {
-  const watch = watchLoading(cli.terminal);
-  try {
-    const found = await resolveModel(flags.model, { ...sourceOptions(cli, flags), onProgress: watch.onProgress });
-    const path = found.kind === "gguf-url" ? found.url : found.path;
-    watch.end();
-    if (flags.json) cli.terminal.json({ model: flags.model, kind: found.kind, path });
-    else cli.terminal.data(`${path}\n`);
-  } finally {
-    watch.end();
-  }
+async function pullModel(cli: Cli, flags: Flags): Promise<void> {
+  const found = await pull(cli, flags);
+  const path = found.kind === "gguf-url" ? found.url : found.path;
+  if (flags.json) cli.terminal.json({ model: flags.model, kind: found.kind, path });
+  else cli.terminal.data(`${path}\n`);
 }
 
 async function info(cli: Cli, flags: Flags): Promise<void> {
