@@ -155,7 +155,9 @@ function stringArray(metadata: GgufMetadata, key: string): readonly string[] | u
 function numberArray(metadata: GgufMetadata, key: string, length: number): ArrayLike<number> | undefined {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
-  const isNumbers = ArrayBuffer.isView(value) || (Array.isArray(value) && value.every((n) => typeof n === "number"));
+  const isNumbers = ArrayBuffer.isView(value)
+    ? !(value instanceof BigInt64Array || value instanceof BigUint64Array)
+    : Array.isArray(value) && value.every((n) => typeof n === "number");
   const numbers = value as ArrayLike<number>;
   if (isNumbers && numbers.length === length) return numbers;
   throw bad(`${key} is ${describe(value)}`, `it must hold ${length} numbers, one for each token`);

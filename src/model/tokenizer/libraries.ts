@@ -5,9 +5,9 @@
 import * as jinja from "@huggingface/jinja";
 import * as tokenizers from "@huggingface/tokenizers";
 
-/** The library's tokenizer, for encoding only. */
+/** The library's tokenizer, for encoding with a BPE model only. */
 export interface Engine {
-  readonly model: BpeModel | object | null;
+  readonly model: BpeModel;
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
 }
 
@@ -42,7 +42,6 @@ export interface TemplateInterpreter {
 
 const t = tokenizers as unknown as {
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => Engine;
-  BPE: new (config: object) => BpeModel;
 };
 const j = jinja as unknown as {
   Environment: new () => TemplateEnvironment;
@@ -52,7 +51,6 @@ const j = jinja as unknown as {
 };
 
 export const TokenizerEngine = t.Tokenizer;
-export const BpeEngineModel = t.BPE;
 export const Environment = j.Environment;
 export const Interpreter = j.Interpreter;
 

@@ -41,27 +41,19 @@ const tekken = rule([TEKKEN], { ignoreMerges: true, addBos: true });
 const RULES: ReadonlyMap<string, SplitRule> = new Map([
   ["default", gpt2],
   ["gpt-2", gpt2],
-  ["phi-2", gpt2],
-  ["mpt", gpt2],
-  ["olmo", gpt2],
-  ["exaone4", gpt2],
   ["smollm", digitwise],
   ["starcoder", digitwise],
   ["refact", digitwise],
-  ["command-r", digitwise],
-  ["codeshell", digitwise],
   ["llama-bpe", llama3],
   ["llama3", llama3],
   ["llama-v3", llama3],
   ["smaug-bpe", smaug],
-  ["dbrx", smaug],
   ["qwen2", qwen2],
   ["deepseek-r1-qwen", singleDigits],
-  ["stablelm2", singleDigits],
   ["tekken", tekken],
 ]);
 
-/** The rule called `pre`; a file without a name has GPT-2's. @throws TrimtabError E_TOKENIZER for an unknown name. */
+/** The rule called `pre`, of the families that Trimtab runs. @throws TrimtabError E_TOKENIZER for an unknown name. */
 export function splitRule(pre: string): SplitRule {
   const found = RULES.get(pre);
   if (found) return found;

@@ -8,7 +8,7 @@ import { Interpreter, type TemplateEnvironment, type TemplateNode, type Template
 const MAX_DEPTH = 400;
 const MAX_RANGE = 100_000;
 /** Units of work of about 0.5 us: one for each evaluation, one for each four characters of its value, ten for each iteration. */
-const BASE_WORK = 2_000_000;
+const BASE_WORK = 1_000_000;
 const WORK_PER_CONTENT_CHAR = 100;
 const WORK_PER_ITERATION = 10;
 const BASE_VALUE_CHARS = 1_000_000;
@@ -39,7 +39,8 @@ export class BoundedInterpreter extends Interpreter {
       if (statement) this.#before(statement);
       const result = super.evaluate(statement, environment);
       const { value } = result;
-      const size = typeof value === "string" || Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
+      const size =
+        typeof value === "string" || Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
       if (size > this.#maxValue) throw new Error(`a value of ${size} characters or items`);
       this.#spend(1 + size * (statement && this.#iterables.has(statement) ? WORK_PER_ITERATION : 0.25));
       return result;

@@ -150,18 +150,11 @@ export class Tokenizer {
 
 function readVocabulary(model: TokenizerModelJson, added: readonly AddedToken[]): Map<string, number> {
   const { vocab } = model;
-  const entries: Iterable<readonly [string, unknown]> =
-    vocab instanceof Map
-      ? (vocab as ReadonlyMap<string, number>)
-      : Array.isArray(vocab)
-        ? (vocab as unknown[]).map((pair, id) => [String((pair as unknown[])?.[0]), id] as const)
-        : vocab && typeof vocab === "object"
-          ? Object.entries(vocab)
-          : [];
   const ids = new Map<string, number>();
+  const entries = vocab instanceof Map ? (vocab as ReadonlyMap<string, number>) : Object.entries(vocab ?? {});
   for (const [token, id] of entries) ids.set(token, checkTokenId(id, token));
-  for (const t of added) ids.set(t.content, t.id);
   if (ids.size === 0) throw bad("model.vocab is missing or empty", "this is not a tokenizer.json");
+  for (const t of added) ids.set(t.content, t.id);
   return ids;
 }
 

@@ -20,14 +20,16 @@ export interface Component {
 
 export interface TokenizerModelJson {
   readonly type?: string;
-  /** Token to id; pairs [token, score] in order of id for Unigram. A Map where the source is not JSON (no 50k-key object). */
-  readonly vocab: ReadonlyMap<string, number> | Readonly<Record<string, number>> | readonly unknown[];
+  /** Token to id; a Map where the source is not JSON, which is faster than an object of 50k keys. */
+  readonly vocab: ReadonlyMap<string, number> | Readonly<Record<string, number>>;
   /** Pairs in order of rank, each `"left right"` or `[left, right]`. */
   readonly merges?: readonly (string | readonly [string, string])[];
   readonly unk_token?: string | null;
   readonly byte_fallback?: boolean;
   readonly fuse_unk?: boolean;
   readonly ignore_merges?: boolean;
+  readonly continuing_subword_prefix?: string | null;
+  readonly end_of_word_suffix?: string | null;
 }
 
 export interface TokenizerJson {

@@ -1,7 +1,7 @@
 /** Rendering of chat templates, and the bounds that keep a hostile one from hanging the process. */
 import { describe, expect, it } from "vitest";
-import { TrimtabError } from "../../../src/tensor/errors.ts";
 import { ChatTemplate } from "../../../src/model/tokenizer/index.ts";
+import { TrimtabError } from "../../../src/tensor/errors.ts";
 
 const user = [{ role: "user", content: "Hi" }];
 
@@ -55,8 +55,14 @@ describe("render", () => {
   });
 
   it("knows the date and numbers as transformers does", () => {
-    expect(ChatTemplate.compile("{{ strftime_now('%Y') | length }}|{% for i in range(3, 0, -1) %}{{ i }}{% endfor %}").render(user)).toBe("4|321");
-    expect(ChatTemplate.compile("{{ tools is none }}{{ bos_token is defined }}{{ True }}").render(user)).toBe("truefalsetrue");
+    expect(
+      ChatTemplate.compile(
+        "{{ strftime_now('%Y') | length }}|{% for i in range(3, 0, -1) %}{{ i }}{% endfor %}",
+      ).render(user),
+    ).toBe("4|321");
+    expect(ChatTemplate.compile("{{ tools is none }}{{ bos_token is defined }}{{ True }}").render(user)).toBe(
+      "truefalsetrue",
+    );
   });
 
   it("trims blocks as transformers does", () => {
@@ -72,17 +78,37 @@ describe("render", () => {
 describe("hostile templates", () => {
   it.each([
     ["endless recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", /nested/],
-    ["branching recursion", "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}", /too long/],
+    [
+      "branching recursion",
+      "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+      /too long/,
+    ],
     ["nested loops", `${"{% for a in range(1000) %}".repeat(4)}x${"{% endfor %}".repeat(4)}`, /too long/],
     ["empty loops", "{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}", /too long/],
     ["a huge range", "{% for a in range(999999999999) %}x{% endfor %}", /range of/],
     ["a range without end", "{% for a in range(1, 5, 0) %}x{% endfor %}", /range of/],
-    ["doubling text", `{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}`, /value of/],
-    ["doubling lists", `{% set ns = namespace(x=[1,2]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`, /value of/],
-    ["slow work on long text", `{% set ns = namespace(x='ab') %}{% for i in range(17) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{% for i in range(90000) %}{% if ns.x | upper == 'A' %}{% endif %}{% endfor %}`, /too long/],
+    [
+      "doubling text",
+      `{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}`,
+      /value of/,
+    ],
+    [
+      "doubling lists",
+      `{% set ns = namespace(x=[1,2]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`,
+      /value of/,
+    ],
+    [
+      "slow work on long text",
+      `{% set ns = namespace(x='ab') %}{% for i in range(17) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{% for i in range(90000) %}{% if ns.x | upper == 'A' %}{% endif %}{% endfor %}`,
+      /too long/,
+    ],
     ["a value inside itself", "{% set ns = namespace() %}{% set ns.self = ns %}{{ [ns] | tojson }}", /./],
     ["deep brackets", `{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`, /nested/],
-    ["macros in a loop", `{% for i in range(90000) %}{% macro f() %}${"{{ 1 }}".repeat(20_000)}{% endmacro %}{% endfor %}`, /too long/],
+    [
+      "macros in a loop",
+      `{% for i in range(90000) %}{% macro f() %}${"{{ 1 }}".repeat(20_000)}{% endmacro %}{% endfor %}`,
+      /too long/,
+    ],
     ["an unknown filter", "{{ 'a' | fetch }}", /fetch/],
     ["a way out", "{{ messages.constructor.constructor('return process')() }}", /not a function/],
   ])("%s ends in an error", (_, source, message) => {
@@ -99,7 +125,10 @@ describe("hostile templates", () => {
   });
 
   it("a long conversation is not taken for one", () => {
-    const long = Array.from({ length: 2000 }, (_, i) => ({ role: i % 2 ? "assistant" : "user", content: "word ".repeat(100) }));
+    const long = Array.from({ length: 2000 }, (_, i) => ({
+      role: i % 2 ? "assistant" : "user",
+      content: "word ".repeat(100),
+    }));
     const text = ChatTemplate.compile(STRICT, { bos_token: "<s>", eos_token: "</s>" }).render(long);
     expect(text.length).toBeGreaterThan(1_000_000);
   });
