@@ -1,57 +1,94 @@
 /**
- * JSON as untrusted headers need it: UTF-8 checked, duplicate keys refused (JSON.parse keeps the last one silently), nesting
- * bounded. Knows no format.
+ * JSON as untrusted headers need it: UTF-8 checked, duplicate keys refused (JSON.parse keeps the last one silently), lone
+ * surrogates refused, nesting bounded, numbers whole if asked. One scan before JSON.parse; no regular expressions over
+ * the text, whose backtracking a long string would exhaust. Knows no format.
  */
 import { FormatError } from "../tensor/errors.ts";
+import { quoted } from "./quoted.ts";
 
 const MAX_DEPTH = 64;
 
-/** @throws FormatError for bytes that are not UTF-8 or not JSON, for duplicate keys, and for deep nesting. */
-export function parseStrictJson(bytes: Uint8Array, where: string): unknown {
+/**
+ * @param integersOnly refuses numbers written with a sign, a fraction or an exponent.
+ * @throws FormatError for bytes that are not UTF-8 or not JSON, and for all that the header of this file names.
+ */
+export function parseStrictJson(bytes: Uint8Array, where: string, integersOnly = false): unknown {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new FormatError(`${where} is not UTF-8`, "the file is damaged", { cause });
+    throw new FormatError(`${where} is not UTF-8`, "the file is damaged; fetch it again", { cause });
   }
-  checkKeysAndDepth(text, where);
+  scan(text, where, integersOnly);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`${where} is not valid JSON: ${(cause as Error).message}`, "the file is damaged", { cause });
+    const { message } = cause as Error;
+    throw new FormatError(`${where} is not valid JSON: ${message}`, "the file is damaged; fetch it again", { cause });
   }
 }
 
-const STRING = /"(?:[^"\\]|\\.)*"/gsy;
-
-/** One pass over the text; what is not JSON at all is left for JSON.parse to refuse. */
-function checkKeysAndDepth(text: string, where: string): void {
+/** What is not JSON at all is left for JSON.parse to refuse. */
+function scan(text: string, where: string, integersOnly: boolean): void {
   const open: (Set<string> | undefined)[] = []; // keys of each open object, undefined for arrays
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === "{" || c === "[") {
-      if (open.length >= MAX_DEPTH) throw new FormatError(`${where} nests deeper than ${MAX_DEPTH} levels`);
-      open.push(c === "{" ? new Set() : undefined);
-    } else if (c === "}" || c === "]") {
-      open.pop();
-    } else if (c === '"') {
-      STRING.lastIndex = i;
-      const literal = STRING.exec(text)?.[0];
-      if (literal === undefined) return;
-      i += literal.length - 1;
+  let i = 0;
+  while (i < text.length) {
+    const c = text[i]!;
+    if (c === '"') {
+      const end = endOfString(text, i);
+      if (end < 0) return;
+      const value = unescaped(text.slice(i, end), where);
+      if (value === undefined) return;
+      i = skipSpace(text, end);
+      if (text[i] !== ":") continue;
       const keys = open.at(-1);
-      if (keys && /^\s*:/.test(text.slice(i + 1, i + 64))) addKey(keys, literal, where);
+      if (keys?.has(value)) throw new FormatError(`${where} has the key ${quoted(value)} twice`);
+      keys?.add(value);
+    } else if (isNumeric(c)) {
+      const from = i;
+      while (i < text.length && (isNumeric(text[i]!) || text[i] === "e" || text[i] === "E")) i++;
+      const number = text.slice(from, Math.min(i, from + 40));
+      if (integersOnly && !/^\d+$/.test(number))
+        throw new FormatError(`${where} has the number ${number}`, "expected whole numbers from 0 to 2^53");
+    } else {
+      if (c === "{" || c === "[") open.push(c === "{" ? new Set() : undefined);
+      if (c === "}" || c === "]") open.pop();
+      if (open.length > MAX_DEPTH) throw new FormatError(`${where} nests deeper than ${MAX_DEPTH} levels`);
+      i++;
     }
   }
 }
 
-function addKey(keys: Set<string>, literal: string, where: string): void {
-  let key = literal;
-  try {
-    key = JSON.parse(literal) as string;
-  } catch {
-    return; // JSON.parse of the whole will refuse it
+/** The index behind the closing quote of the string that opens at `start`, or −1. */
+function endOfString(text: string, start: number): number {
+  for (let quote = text.indexOf('"', start + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let back = quote;
+    while (text[back - 1] === "\\") back--;
+    if ((quote - back) % 2 === 0) return quote + 1;
   }
-  if (keys.has(key)) throw new FormatError(`${where} has the key ${literal} twice`);
-  keys.add(key);
+  return -1;
+}
+
+/** The value of a string literal; undefined where JSON.parse will refuse it. */
+function unescaped(literal: string, where: string): string | undefined {
+  if (!literal.includes("\\")) return literal.slice(1, -1);
+  let value: string;
+  try {
+    value = JSON.parse(literal) as string;
+  } catch {
+    return undefined;
+  }
+  if (!value.isWellFormed())
+    throw new FormatError(`${where} has a string with half a surrogate pair: ${quoted(value)}`);
+  return value;
+}
+
+function skipSpace(text: string, from: number): number {
+  let i = from;
+  while (i < text.length && " \t\r\n".includes(text[i]!)) i++;
+  return i;
+}
+
+function isNumeric(c: string): boolean {
+  return (c >= "0" && c <= "9") || c === "-" || c === "+" || c === ".";
 }

@@ -1,24 +1,45 @@
 /**
  * What all weight files have in common: named tensors with a stored type, a shape and a byte range, read one at a time.
- * Also the checks of byte ranges. Knows no particular format.
+ * Also the checks of shapes and byte ranges. Knows no particular format.
  */
-import { blockLayout, type DType } from "../tensor/dtype.ts";
+import { BLOCK_DTYPES, type BlockLayout, blockLayout, type DType } from "../tensor/dtype.ts";
 import { FormatError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { quoted, shown } from "./quoted.ts";
 
-/** Types that files may hold; those beyond DType can be read as bytes, but are no weights. */
-export type StoredDType = DType | "f64" | "i64" | "u64" | "i16" | "u16" | "i8" | "bool" | "f8_e4m3" | "f8_e5m2";
+/** Types that safetensors or GGUF may hold and the engine does not compute with; the last three take less than a byte. */
+const OTHER_LAYOUTS = {
+  f64: { elems: 1, bytes: 8 },
+  c64: { elems: 1, bytes: 8 },
+  i64: { elems: 1, bytes: 8 },
+  u64: { elems: 1, bytes: 8 },
+  i16: { elems: 1, bytes: 2 },
+  u16: { elems: 1, bytes: 2 },
+  i8: { elems: 1, bytes: 1 },
+  bool: { elems: 1, bytes: 1 },
+  f8_e4m3: { elems: 1, bytes: 1 },
+  f8_e5m2: { elems: 1, bytes: 1 },
+  f8_e8m0: { elems: 1, bytes: 1 },
+  f8_e4m3fnuz: { elems: 1, bytes: 1 },
+  f8_e5m2fnuz: { elems: 1, bytes: 1 },
+  f6_e2m3: { elems: 4, bytes: 3 },
+  f6_e3m2: { elems: 4, bytes: 3 },
+  f4: { elems: 2, bytes: 1 },
+} as const;
+
+export type StoredDType = DType | keyof typeof OTHER_LAYOUTS;
 
 export interface TensorInfo {
   readonly name: string;
   readonly dtype: StoredDType;
   /** Row-major, outermost first. */
   readonly shape: Shape;
-  /** From the start of its source. */
+  /** From the start of its source; not a multiple of anything in safetensors. */
   readonly offsetBytes: number;
   readonly bytes: number;
 }
 
+/** An opened file; it owns its source. */
 export interface TensorFile {
   readonly name: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -31,66 +52,71 @@ export interface TensorFile {
   close(): Promise<void>;
 }
 
-const OTHER_BYTES: Readonly<Record<string, number>> = {
-  f64: 8,
-  i64: 8,
-  u64: 8,
-  i16: 2,
-  u16: 2,
-  i8: 1,
-  bool: 1,
-  f8_e4m3: 1,
-  f8_e5m2: 1,
-};
+/** Far above any model; keeps a hostile shape from being printed or multiplied at length. */
+const MAX_RANK = 64;
 
-/** Bytes that a tensor of this type and shape takes. @throws FormatError for bad dimensions or rows that split a block. */
-export function storedBytes(where: string, dtype: StoredDType, shape: Shape): number {
-  const other = OTHER_BYTES[dtype];
-  const { elems, bytes } = other ? { elems: 1, bytes: other } : blockLayout(dtype as DType);
-  let n = 1;
-  for (const d of shape) {
-    if (!Number.isSafeInteger(d) || d < 0) throw new FormatError(`${where}: dimension ${d} of shape [${shape}]`);
-    n *= d;
-    if (n > Number.MAX_SAFE_INTEGER) throw new FormatError(`${where}: shape [${shape}] is too large`);
-  }
-  const row = shape.at(-1) ?? 1;
-  if (row % elems !== 0)
-    throw new FormatError(`${where}: rows of ${row} elements do not hold whole ${dtype} blocks of ${elems}`);
-  return (n / elems) * bytes;
+export function storedLayout(dtype: StoredDType): BlockLayout {
+  return Object.hasOwn(OTHER_LAYOUTS, dtype)
+    ? OTHER_LAYOUTS[dtype as keyof typeof OTHER_LAYOUTS]
+    : blockLayout(dtype as DType);
 }
 
 /**
- * Sorts ranges and checks that they neither overlap nor leave more than `slackBytes` between them, from `start` to `end`.
- * Slack is filled with padding that the caller may inspect. @throws FormatError naming the tensors.
+ * Bytes that a tensor of this type and shape takes; `where` begins the message.
+ * @throws FormatError for bad dimensions, more than 2^53 bytes, or rows that split a block.
  */
-export function checkCoverage(
-  where: string,
-  tensors: Iterable<TensorInfo>,
-  start: number,
-  end: number,
-  slackBytes: number,
-): void {
+export function storedBytes(where: string, dtype: StoredDType, shape: Shape): number {
+  if (shape.length > MAX_RANK) throw new FormatError(`${where} has ${shape.length} dimensions, at most ${MAX_RANK}`);
+  let n = 1;
+  for (const d of shape) {
+    if (!Number.isSafeInteger(d) || d < 0 || Object.is(d, -0))
+      throw new FormatError(`${where} has the dimension ${shown(d)}`, "expected whole numbers from 0 to 2^53");
+    n *= d;
+    if (!Number.isSafeInteger(n)) throw new FormatError(`${where}: shape [${shape}] has more than 2^53 elements`);
+  }
+  const { elems, bytes } = storedLayout(dtype);
+  // blocks never straddle rows; sub-byte floats are packed through
+  const whole = (BLOCK_DTYPES as readonly string[]).includes(dtype) ? (shape.at(-1) ?? 1) : n;
+  if (whole % elems !== 0)
+    throw new FormatError(`${where}: ${whole} elements in a row do not fill whole ${dtype} blocks of ${elems}`);
+  const total = (n / elems) * bytes;
+  if (!Number.isSafeInteger(total)) throw new FormatError(`${where}: shape [${shape}] takes more than 2^53 bytes`);
+  return total;
+}
+
+export interface Coverage {
+  readonly startBytes: number;
+  readonly endBytes: number;
+  /** Bytes that may lie before each tensor, and behind the last. */
+  readonly gapBytes: number;
+  readonly tailBytes: number;
+}
+
+/** Checks that tensors do not overlap and leave no more bytes uncovered than allowed. @throws FormatError naming them. */
+export function checkCoverage(where: string, tensors: Iterable<TensorInfo>, c: Coverage): void {
   const sorted = [...tensors].sort((a, b) => a.offsetBytes - b.offsetBytes || a.bytes - b.bytes);
-  let at = start;
+  let at = c.startBytes;
   let before = "the header";
   for (const t of sorted) {
-    if (t.offsetBytes < at)
+    const gap = t.offsetBytes - at;
+    if (gap < 0)
       throw new FormatError(
-        `${where}: tensor "${t.name}" at byte ${t.offsetBytes} overlaps ${before}, which ends at ${at}`,
+        `${where}: tensor ${quoted(t.name)} at byte ${t.offsetBytes} overlaps ${before}, which ends at ${at}`,
       );
-    if (t.offsetBytes - at > slackBytes)
-      throw new FormatError(`${where}: ${t.offsetBytes - at} bytes before tensor "${t.name}" belong to no tensor`);
+    if (gap > c.gapBytes)
+      throw new FormatError(`${where}: ${gap} bytes before tensor ${quoted(t.name)} belong to no tensor`);
     at = t.offsetBytes + t.bytes;
-    before = `"${t.name}"`;
+    before = `tensor ${quoted(t.name)}`;
   }
-  if (at > end)
+  if (at > c.endBytes)
     throw new FormatError(
-      `${where}: ${before} ends at byte ${at}, the file at ${end}`,
+      `${where}: ${before} ends at byte ${at}, the file at ${c.endBytes}`,
       "the file is truncated; fetch it again",
     );
-  if (end - at > slackBytes) throw new FormatError(`${where}: the last ${end - at} bytes belong to no tensor`);
+  if (c.endBytes - at > c.tailBytes)
+    throw new FormatError(`${where}: the last ${c.endBytes - at} bytes belong to no tensor`);
 }
 
 export function missingTensor(where: string, name: string): FormatError {
-  return new FormatError(`${where} has no tensor "${name}"`);
+  return new FormatError(`${where} has no tensor ${quoted(name)}`);
 }
