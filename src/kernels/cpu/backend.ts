@@ -11,17 +11,20 @@ import type {
   MatrixPart,
   OpCall,
 } from "../../tensor/backend.ts";
-import { checkKeys, DeviceError, ShapeError, TrimtabError } from "../../tensor/errors.ts";
+import { checkKeys, DeviceError, InputError, ShapeError, TrimtabError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { detectFeatures, type FeatureOptions } from "./features.ts";
 import type { Command, Features, LowerContext, PackedMatrix } from "./kernel.ts";
 import { LinearMemory } from "./memory.ts";
 import { type PackKernel, packMatrix } from "./packedMatrix.ts";
-import { buildProgram, type KernelRun, type Program } from "./program.ts";
+import { type CommandRange, canShareMemory, physicalCores, ThreadPool } from "./pool.ts";
+import { buildProgram, type Kernel, type KernelRun, type Program } from "./program.ts";
 import { emitPack, packKey } from "./wasm/pack.ts";
 import type { PanelFormat } from "./wasm/packFormats.ts";
 
 export interface CpuBackendOptions extends FeatureOptions {
+  /** Default: physical cores, or 1 where memory cannot be shared between threads. Results do not depend on it. */
+  readonly threads?: number;
   /** Most memory to use, in bytes; 4 GiB by default. */
   readonly maximumBytes?: number;
 }
@@ -39,22 +42,24 @@ const PACK_ARGS_ADDRESS = 8;
 
 export class CpuBackend implements Backend {
   readonly name = "cpu";
-  readonly caps: Capabilities;
   readonly counters: BackendCounters = { ops: {}, allocations: 0, liveBytes: 0, peakBytes: 0 };
   readonly features: Features;
   #memory: LinearMemory;
-  readonly #modules = new Map<string, KernelRun>();
+  readonly #kernels = new Map<string, Kernel>();
+  readonly #threads: number;
+  #pool: ThreadPool | undefined;
   readonly #matrices = new Set<Matrix>();
   #programs = new WeakMap<readonly OpCall[], Program>();
   #scratch = { address: 0, bytes: 0 };
   #disposed = false;
-  readonly #lowering: LowerContext;
+  readonly #lowering: Omit<LowerContext, "shared">;
 
   constructor(o: CpuBackendOptions = {}) {
-    checkKeys(o, ["fma", "setV8Flags", "maximumBytes"], "createCpuBackend");
-    this.features = detectFeatures(o);
-    this.caps = { tier: this.features.fma ? "wasm-simd+fma" : "wasm-simd", threads: 1, synchronous: true };
+    checkKeys(o, CPU_KEYS, "createCpuBackend");
+    this.#threads = checkThreads(o.threads);
+    this.features = { ...detectFeatures(o), shared: this.#threads > 1 };
     this.#memory = new LinearMemory({
+      shared: this.features.shared,
       maximumPages: o.maximumBytes === undefined ? undefined : Math.floor(o.maximumBytes / 65536),
     });
     this.#lowering = {
@@ -62,6 +67,11 @@ export class CpuBackend implements Backend {
       address: (t) => addressOf(t),
       packed: (m) => this.#packed(m),
     };
+  }
+
+  get caps(): Capabilities {
+    const threads = this.#pool?.broken ? 1 : this.#threads;
+    return { tier: this.features.fma ? "wasm-simd+fma" : "wasm-simd", threads, synchronous: true };
   }
 
   alloc(bytes: number, label: string): BufferRef {
@@ -116,17 +126,26 @@ export class CpuBackend implements Backend {
       counts[op] = (counts[op] ?? 0) + program.opCounts[i]!;
     }
     for (let i = 0; i < program.steps.length; i++) {
-      const step = program.steps[i];
+      const step = program.steps[i]!;
       // a host call may run other lists, and so move the scratch
-      if (step) step(program.args[i]!, 0, program.units[i]!, this.#scratch.address);
-      else program.hosts[i]!();
+      if (step.host) step.host();
+      else this.#runCommands(step.commands);
     }
+  }
+
+  #runCommands(commands: CommandRange): void {
+    const { address, bytes } = this.#scratch;
+    if (this.#pool?.usable) {
+      this.#pool.run(commands, address, bytes);
+      return;
+    }
+    for (let i = 0; i < commands.count; i++) commands.runs[i]!(commands.args[i]!, 0, commands.units[i]!, address);
   }
 
   release(calls: readonly OpCall[]): void {
     const program = this.#programs.get(calls);
     if (!program || this.#disposed) return;
-    this.#memory.free(program.block.address, program.block.bytes);
+    for (const { address, bytes } of program.areas) this.#memory.free(address, bytes);
     this.#programs.delete(calls);
   }
 
@@ -155,7 +174,10 @@ export class CpuBackend implements Backend {
     this.#disposed = true;
     this.#programs = new WeakMap();
     this.#matrices.clear();
-    this.#modules.clear();
+    this.#kernels.clear();
+    this.#pool?.dispose();
+    this.#pool = undefined;
+    abandoned.unregister(this);
     this.counters.liveBytes = 0;
     this.#memory = new LinearMemory({ maximumPages: 1 });
   }
@@ -164,31 +186,54 @@ export class CpuBackend implements Backend {
     const known = this.#programs.get(calls);
     if (known && known.calls === calls.length) return known;
     if (known) this.release(calls);
+    if (this.#threads > 1 && !this.#pool) this.#startPool();
     const made = buildProgram(calls, this.#lowering, this.#memory, (command) => this.#kernel(command));
     this.#programs.set(calls, made);
     this.#reserveScratch(made.scratchBytes);
     return made;
   }
 
-  /** Never given back: every program of this backend shares it. */
-  #reserveScratch(bytes: number): void {
-    if (bytes <= this.#scratch.bytes) return;
-    if (this.#scratch.bytes) this.#memory.free(this.#scratch.address, this.#scratch.bytes);
-    this.#scratch = { address: this.#memory.alloc(bytes, "scratch"), bytes };
+  /** Resolves when all threads take part; runs before that are done by the caller alone. For benchmarks and tests. */
+  async threadsReady(): Promise<void> {
+    if (this.#threads > 1 && !this.#pool) this.#startPool();
+    while (this.#pool && !this.#pool.usable && !this.#pool.broken)
+      await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  #kernel({ key, emit }: Pick<Command, "key" | "emit">): KernelRun {
-    const known = this.#modules.get(key);
+  /** @internal Ends the workers as a crash would. */
+  killWorkersForTest(): void {
+    this.#pool?.killForTest();
+  }
+
+  #startPool(): void {
+    this.#pool = new ThreadPool(this.#memory, this.#threads);
+    abandoned.register(this, this.#pool, this);
+  }
+
+  /** Every thread has `bytes` of scratch; all programs of this backend share it. */
+  #reserveScratch(bytes: number): void {
+    if (bytes <= this.#scratch.bytes) return;
+    const perThread = Math.ceil(bytes / 64) * 64;
+    if (this.#scratch.bytes) this.#memory.free(this.#scratch.address, this.#scratch.bytes * this.#threads);
+    this.#scratch = { address: this.#memory.alloc(perThread * this.#threads, "scratch"), bytes: perThread };
+  }
+
+  #kernel({ key, emit }: Pick<Command, "key" | "emit">): Kernel {
+    const known = this.#kernels.get(key);
     if (known) return known;
-    const module = new WebAssembly.Module(emit(this.features));
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory.memory } });
-    const run = exports.run as KernelRun;
-    this.#modules.set(key, run);
-    return run;
+    const bytes = emit(this.features);
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory: this.#memory.memory },
+    });
+    const address = this.features.shared ? this.#memory.alloc(bytes.length, key) : 0;
+    if (this.features.shared) this.#memory.u8.set(bytes, address);
+    const made: Kernel = { index: this.#kernels.size, run: exports.run as KernelRun, address, bytes: bytes.length };
+    this.#kernels.set(key, made);
+    return made;
   }
 
   #packKernel(format: PanelFormat, k: number): PackKernel {
-    const run = this.#kernel({ key: packKey(format, k), emit: (features) => emitPack(format, k, features) });
+    const { run } = this.#kernel({ key: packKey(format, k), emit: (features) => emitPack(format, k, features) });
     const memory = this.#memory;
     return (staging, panel) => {
       memory.u32[PACK_ARGS_ADDRESS / 4] = staging;
@@ -212,6 +257,25 @@ export class CpuBackend implements Backend {
   #expectOpen(what: string): void {
     if (this.#disposed) throw new TrimtabError("E_DISPOSED", `cpu: ${what} used after the backend was disposed`);
   }
+}
+
+const CPU_KEYS = ["fma", "setV8Flags", "threads", "maximumBytes"] as const;
+
+/** Ends the threads of backends that were dropped without `dispose`. */
+const abandoned = new FinalizationRegistry<ThreadPool>((pool) => pool.dispose());
+
+function checkThreads(asked: number | undefined): number {
+  if (asked === undefined) return canShareMemory() ? physicalCores() : 1;
+  if (!Number.isInteger(asked) || asked < 1 || asked > 256) {
+    throw new InputError("E_OPTION", `createCpuBackend: threads ${asked}`, "give a whole number from 1 to 256");
+  }
+  if (asked > 1 && !canShareMemory()) {
+    throw new DeviceError(
+      `cpu: ${asked} threads need shared memory, which is not available here`,
+      "serve the page with COOP and COEP headers (cross-origin isolation), or use threads: 1",
+    );
+  }
+  return asked;
 }
 
 export function createCpuBackend(options?: CpuBackendOptions): CpuBackend {

@@ -37,6 +37,8 @@ export interface LowerContext {
   address(tensor: Tensor): number;
   /** The backend's own form of a weight matrix. */
   packed(matrix: Matrix): PackedMatrix;
+  /** Address of memory that all threads see, free for this call's commands; its contents last until the next call. */
+  shared(bytes: number): number;
 }
 
 /** A weight matrix in linear memory; its layout is described in packedMatrix.ts. */

@@ -5,6 +5,8 @@
 import type { OpCall, OpName } from "../../tensor/backend.ts";
 import type { Command, LowerContext } from "./kernel.ts";
 import type { LinearMemory } from "./memory.ts";
+import type { CommandRange } from "./pool.ts";
+import { COMMAND } from "./poolWorker.ts";
 import { lowerColumns } from "./wasm/columns.ts";
 import { lowerEmbed } from "./wasm/embed.ts";
 import { lowerLinear } from "./wasm/linear.ts";
@@ -13,20 +15,27 @@ import { lowerRowOp } from "./wasm/rowOps.ts";
 /** `run(args, begin, end, scratch)` of a kernel module. */
 export type KernelRun = (args: number, begin: number, end: number, scratch: number) => void;
 
-/** One entry a step: a kernel run, or a call of JavaScript. */
+/** A compiled kernel, and its bytes in linear memory for other threads to compile. */
+export interface Kernel {
+  readonly index: number;
+  readonly run: KernelRun;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** Kernel runs without JavaScript between them, or one call of JavaScript. */
+export type Step = { readonly commands: CommandRange; readonly host?: undefined } | { readonly host: () => void };
+
 export interface Program {
   /** Length of the call list when it was lowered; a list that changed is lowered anew. */
   readonly calls: number;
-  readonly steps: readonly (KernelRun | undefined)[];
-  readonly hosts: readonly ((() => void) | undefined)[];
-  /** Byte address of each step's argument block, as the signed word that a kernel takes. */
-  readonly args: Int32Array;
-  readonly units: Int32Array;
+  readonly steps: readonly Step[];
   readonly scratchBytes: number;
   /** How often each op is in the list. */
   readonly opNames: readonly OpName[];
   readonly opCounts: readonly number[];
-  readonly block: { readonly address: number; readonly bytes: number };
+  /** Memory that goes with the program. */
+  readonly areas: readonly { readonly address: number; readonly bytes: number }[];
 }
 
 export function lower(call: OpCall, ctx: LowerContext): readonly Command[] {
@@ -42,39 +51,73 @@ export function lower(call: OpCall, ctx: LowerContext): readonly Command[] {
   }
 }
 
+type Area = { address: number; bytes: number };
+
 export function buildProgram(
   calls: readonly OpCall[],
-  ctx: LowerContext,
+  ctx: Omit<LowerContext, "shared">,
   memory: LinearMemory,
-  kernel: (command: Command) => KernelRun,
+  kernel: (command: Command) => Kernel,
 ): Program {
-  const entries: (Command | (() => void))[] = [];
+  const areas: Area[] = [];
+  const take = (bytes: number, label: string): number => {
+    const address = memory.alloc(bytes, label);
+    areas.push({ address, bytes });
+    return address;
+  };
+  let shared: Area = { address: 0, bytes: 0 };
+  const lowering: LowerContext = {
+    ...ctx,
+    // Commands follow one another behind barriers, so that all of a program may use one area.
+    shared(bytes) {
+      if (bytes > shared.bytes) shared = { address: take(bytes, "shared scratch"), bytes };
+      return shared.address;
+    },
+  };
   const ops = new Map<OpName, number>();
+  const steps: Step[] = [];
+  let open: Command[] = [];
+  let scratchBytes = 0;
+  const close = (): void => {
+    if (open.length) steps.push({ commands: writeCommands(open, memory, take, kernel) });
+    open = [];
+  };
   for (const call of calls) {
     ops.set(call.op, (ops.get(call.op) ?? 0) + 1);
-    if (call.op === "host") entries.push(call.run);
-    else entries.push(...lower(call, ctx).filter((c) => c.units > 0));
+    if (call.op === "host") {
+      close();
+      steps.push({ host: call.run });
+      continue;
+    }
+    for (const command of lower(call, lowering)) {
+      if (command.units === 0) continue;
+      open.push(command);
+      scratchBytes = Math.max(scratchBytes, command.scratchBytes);
+    }
   }
-  const steps = entries.map((e) => (typeof e === "function" ? undefined : kernel(e)));
-  const words = entries.reduce((sum, e) => sum + (typeof e === "function" ? 0 : e.args.length), 0);
-  const block = { address: memory.alloc(4 * words, "argument blocks"), bytes: 4 * words };
-  const args = new Int32Array(entries.length);
-  let at = block.address;
-  entries.forEach((e, i) => {
-    if (typeof e === "function") return;
-    memory.i32.set(e.args, at / 4);
-    args[i] = at;
-    at += 4 * e.args.length;
-  });
-  return {
-    calls: calls.length,
-    steps,
-    hosts: entries.map((e) => (typeof e === "function" ? e : undefined)),
-    args,
-    units: Int32Array.from(entries, (e) => (typeof e === "function" ? 0 : e.units)),
-    scratchBytes: entries.reduce((most, e) => (typeof e === "function" ? most : Math.max(most, e.scratchBytes)), 0),
-    opNames: [...ops.keys()],
-    opCounts: [...ops.values()],
-    block,
-  };
+  close();
+  return { calls: calls.length, steps, scratchBytes, opNames: [...ops.keys()], opCounts: [...ops.values()], areas };
+}
+
+/** Puts commands and their argument blocks into linear memory. */
+function writeCommands(
+  commands: readonly Command[],
+  memory: LinearMemory,
+  take: (bytes: number, label: string) => number,
+  kernel: (command: Command) => Kernel,
+): CommandRange {
+  const kernels = commands.map(kernel);
+  const words = commands.reduce((sum, c) => sum + c.args.length, COMMAND.words * commands.length);
+  const address = take(4 * words, "program");
+  const args = new Int32Array(commands.length);
+  let argsAt = address + 4 * COMMAND.words * commands.length;
+  for (const [i, command] of commands.entries()) {
+    const { index, address: moduleAddress, bytes } = kernels[i]!;
+    memory.i32.set([index, moduleAddress, bytes, argsAt, command.units], address / 4 + i * COMMAND.words);
+    memory.i32.set(command.args, argsAt / 4);
+    args[i] = argsAt;
+    argsAt += 4 * command.args.length;
+  }
+  const runs = kernels.map((k) => k.run);
+  return { address, count: commands.length, runs, args, units: Int32Array.from(commands, (c) => c.units) };
 }
