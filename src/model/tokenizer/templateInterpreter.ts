@@ -13,6 +13,11 @@ const WORK_PER_CONTENT_CHAR = 100;
 const WORK_PER_ITERATION = 10;
 const BASE_VALUE_CHARS = 1_000_000;
 
+interface CallExpression extends TemplateNode {
+  readonly args: readonly TemplateNode[];
+  readonly callee: TemplateNode & { readonly object?: TemplateNode; readonly property?: { readonly value?: unknown } };
+}
+
 interface ForStatement extends TemplateNode {
   readonly iterable: TemplateNode & { readonly lhs?: TemplateNode };
 }
@@ -37,7 +42,7 @@ export class BoundedInterpreter extends Interpreter {
     if (++this.#depth > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
     try {
       if (statement) this.#before(statement);
-      const result = super.evaluate(statement, environment);
+      const result = this.#strip(statement, environment) ?? super.evaluate(statement, environment);
       const { value } = result;
       const size =
         typeof value === "string" || Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
@@ -58,10 +63,31 @@ export class BoundedInterpreter extends Interpreter {
     if (statement.type === "Macro" || statement.type === "CallStatement") this.#spend(this.#sourceChars / 8);
   }
 
+  /** `text.strip(characters)`: the library takes no argument and strips white space. Qwen3's template has `.lstrip('\\n')`. */
+  #strip(statement: TemplateNode | undefined, environment: TemplateEnvironment): TemplateValue | undefined {
+    if (statement?.type !== "CallExpression") return undefined;
+    const { callee, args } = statement as CallExpression;
+    const method = callee.type === "MemberExpression" ? callee.property?.value : undefined;
+    if (args.length !== 1 || (method !== "strip" && method !== "lstrip" && method !== "rstrip")) return undefined;
+    const text = this.evaluate(callee.object, environment);
+    const { value: characters } = this.evaluate(args[0], environment);
+    if (typeof text.value !== "string" || typeof characters !== "string") return undefined;
+    return new (text.constructor as new (value: string) => TemplateValue)(strip(text.value, characters, method));
+  }
+
   #spend(work: number): void {
     this.#work -= work;
     if (this.#work < 0) throw new Error("it runs too long");
   }
+}
+
+function strip(text: string, characters: string, method: "strip" | "lstrip" | "rstrip"): string {
+  const chars = [...text];
+  const unwanted = new Set(characters);
+  let [start, end] = [0, chars.length];
+  if (method !== "rstrip") while (start < end && unwanted.has(chars[start]!)) start++;
+  if (method !== "lstrip") while (end > start && unwanted.has(chars[end - 1]!)) end--;
+  return chars.slice(start, end).join("");
 }
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");

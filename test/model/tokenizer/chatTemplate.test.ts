@@ -1,7 +1,10 @@
 /** Rendering of chat templates, and the bounds that keep a hostile one from hanging the process. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ChatTemplate } from "../../../src/model/tokenizer/index.ts";
 import { TrimtabError } from "../../../src/tensor/errors.ts";
+import { fixtures } from "../../support/needs.ts";
 
 const user = [{ role: "user", content: "Hi" }];
 
@@ -27,6 +30,30 @@ function failure(source: string): TrimtabError {
   }
   throw new Error("the template was rendered");
 }
+
+interface Case {
+  readonly name: string;
+  readonly messages: { role: string; content: string }[];
+  readonly prompt: boolean;
+  readonly text?: string;
+  readonly error?: string;
+}
+const python = JSON.parse(readFileSync(join(fixtures, "tokenizer", "templates.json"), "utf8")) as {
+  templates: Record<string, string>;
+  cases: Case[];
+};
+
+describe.each(Object.entries(python.templates))("a template in the style of %s", (name, source) => {
+  const template = ChatTemplate.compile(source, { bos_token: "<s>", eos_token: "</s>" });
+  it.each(python.cases.filter((c) => c.name === name))(
+    "renders as jinja2 does",
+    ({ messages, prompt, text, error }) => {
+      const render = () => template.render(messages, { addGenerationPrompt: prompt });
+      if (error === undefined) expect(render()).toBe(text);
+      else expect(render).toThrow(error);
+    },
+  );
+});
 
 describe("render", () => {
   it("gives variables and conversation to the template", () => {

@@ -121,6 +121,15 @@ describe("fixes", () => {
     });
     expect(fixPreTokenizer(null)).toBeNull();
   });
+
+  it("takes U+0085 for a space and U+FEFF for none, as Python does", () => {
+    const base = json("gpt2");
+    const vocab = { ...(base.model.vocab as Record<string, number>), "!ï": 800, "!Â": 801 };
+    const merges = [...base.model.merges!, "! ï", "! Â"];
+    const t = new Tokenizer({ ...base, model: { ...base.model, vocab, merges } });
+    expect(t.encode("!\ufeff")[0]).toBe(800);
+    expect(t.encode("!\u0085")[0]).toBe(t.tokenToId("!"));
+  });
 });
 
 describe("bad input", () => {
