@@ -1,10 +1,11 @@
 /** Compiles src/ to dist/ from scratch and makes the CLI entry executable. Knows nothing of the sources' meaning. */
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-process.chdir(root);
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
-execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
-if (existsSync("dist/cli/main.js")) chmodSync("dist/cli/main.js", 0o755);
+const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
+const { status } = spawnSync(process.execPath, compiler, { stdio: "inherit" });
+if (status === 0) chmodSync("dist/cli/main.js", 0o755);
+else process.exitCode = status ?? 1;
