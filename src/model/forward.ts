@@ -3,7 +3,7 @@
  * compute logits for all rows, some rows, or some vocabulary entries only. What it returns is a Plan: a call list with its
  * memory, which runs as often as wanted (each decode step is one run). Knows nothing of text, sampling or steering methods.
  */
-import type { Backend, OpCall } from "../tensor/backend.ts";
+import type { Backend, OpCall, Precision } from "../tensor/backend.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { Tape } from "../tensor/ops.ts";
 import { Scope } from "../tensor/scope.ts";
@@ -32,6 +32,8 @@ export interface ForwardSpec {
   readonly resid?: Float32Array;
   /** Stop after the last capture or JavaScript hook instead of computing what nobody asked for. */
   readonly stopEarly?: boolean;
+  /** Default "exact". */
+  readonly precision?: Precision;
 }
 
 export interface ForwardModel {
@@ -75,7 +77,7 @@ export function recordForward(
       inputs.map((i) => i.tokens.length),
     );
     feed.fill(inputs);
-    const tape = new Tape(backend, root);
+    const tape = new Tape(backend, root, spec.precision);
     const h = new HookRecorder(tape, root, feed, spec.hooks);
     const maxKeys = feed.maxKeys();
 

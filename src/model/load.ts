@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly device?: "cpu" | "webgpu" | "auto";
   /** A backend of your own (the float64 oracle, say) instead of `device`. */
   readonly backend?: Backend;
+  /** CPU threads. Default: physical cores. */
+  readonly threads?: number;
   /** Most positions of a sequence. Default: the smaller of the model's context and 2048. */
   readonly context?: number;
   /** Branch, tag or commit on the hub. Default "main". */
@@ -39,7 +41,7 @@ export interface LoadOptions {
   readonly onProgress?: (event: LoadProgress) => void;
 }
 
-const LOAD_KEYS = ["device", "backend", "context", "revision", "offline", "signal", "onProgress"] as const;
+const LOAD_KEYS = ["device", "backend", "threads", "context", "revision", "offline", "signal", "onProgress"] as const;
 
 /** Context that is used where none is asked for, in tokens. */
 const DEFAULT_CONTEXT = 2048;
@@ -51,7 +53,7 @@ const DEFAULT_CONTEXT = 2048;
 export async function loadModel(from: string | readonly File[], o: LoadOptions = {}): Promise<LanguageModel> {
   checkKeys(o, LOAD_KEYS, "loadModel");
   const started = performance.now();
-  const backend = o.backend ?? selectBackend(o.device ?? "auto");
+  const backend = o.backend ?? selectBackend(o.device ?? "auto", o.threads);
   const opened = await openModel(from, o);
   try {
     const { config } = opened;
@@ -83,8 +85,8 @@ export async function loadModel(from: string | readonly File[], o: LoadOptions =
   }
 }
 
-function selectBackend(device: string): Backend {
-  if (device === "cpu" || device === "auto") return createCpuBackend();
+function selectBackend(device: string, threads: number | undefined): Backend {
+  if (device === "cpu" || device === "auto") return createCpuBackend({ threads });
   if (device === "webgpu")
     throw new DeviceError('device "webgpu" is not available in this version', 'use device "cpu" or "auto"');
   throw new InputError("E_OPTION", `device "${device}"`, 'devices are "cpu", "webgpu" and "auto"');

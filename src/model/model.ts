@@ -2,13 +2,13 @@
  * LanguageModel: what users hold. Turns text into tokens, runs and hooks forward passes, generates, scores. The forward pass
  * itself is forward.ts; loading is load.ts; steering methods are in src/steering.
  */
-import type { Backend } from "../tensor/backend.ts";
+import type { Backend, Precision } from "../tensor/backend.ts";
 import { checkKeys, InputError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import type { SequenceInput } from "./feed.ts";
 import { type LogitRows, type Plan, recordForward } from "./forward.ts";
-import { checkPrompt, type GenerateOptions, Generation, generateTokens } from "./generate.ts";
+import { checkPrompt, type GenerateOptions, Generation, generateTokens, precisionOf } from "./generate.ts";
 import { type HookName, hookNames } from "./hookNames.ts";
 import { compileHooks, type HookOptions, type HostTensor } from "./hooks.ts";
 import { type KvCache, KvStore } from "./kvCache.ts";
@@ -40,6 +40,8 @@ export interface RunOptions extends HookOptions, PromptOptions {
   readonly cache?: KvCache | false;
   /** Where the answer starts, for scopes and negative positions. Default: the end of the input. */
   readonly promptLength?: number;
+  /** Default "exact". */
+  readonly precision?: Precision;
 }
 
 const RUN_KEYS = [
@@ -55,6 +57,7 @@ const RUN_KEYS = [
   "resid",
   "cache",
   "promptLength",
+  "precision",
 ] as const;
 
 export interface RunResult {
@@ -177,6 +180,7 @@ export class LanguageModel {
     const { fromLayer, toLayer } = this.#layers(o);
     const past = o.cache ? o.cache.length : 0;
     for (const tokens of batch) checkPrompt(tokens, this.config.V, this.context, this.config.contextLength, past);
+    const precision = precisionOf(this, o.precision ?? "exact");
     const hooks = compileHooks(o, this.config);
     const logits = o.logits ?? (o.stopAtLayer === undefined ? "all" : "none");
     if (logits !== "none" && toLayer < this.config.L) {
@@ -202,6 +206,7 @@ export class LanguageModel {
       toLayer,
       resid: o.resid,
       stopEarly: logits === "none" && o.stopAtLayer === undefined,
+      precision,
     };
     let plan: Plan | undefined;
     try {

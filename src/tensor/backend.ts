@@ -42,6 +42,12 @@ export interface Matrix {
   readonly bytes: number;
 }
 
+/**
+ * How a product with quantised weights is computed: `exact` with float32 activations; `fast` with activations rounded to 8
+ * bits a block of 32, as llama.cpp does. On weights that are not quantised both are the same.
+ */
+export type Precision = "exact" | "fast";
+
 export type NormKind = "layer" | "rms";
 export type Activation = "gelu" | "gelu_tanh" | "relu" | "silu";
 
@@ -89,7 +95,16 @@ export type OpCall =
   /** y [T, D] = x · gain + bias, both [D]. */
   | { op: "affine"; x: Tensor; gain: Tensor; bias?: Tensor; y: Tensor }
   /** y [T, N] = act(x [T, K] · w [N, K]ᵀ + bias [N]) + residual [T, N]. `residual` may be `y` itself. */
-  | { op: "linear"; x: Tensor; w: Matrix; bias?: Tensor; act?: Activation; residual?: Tensor; y: Tensor }
+  | {
+      op: "linear";
+      x: Tensor;
+      w: Matrix;
+      bias?: Tensor;
+      act?: Activation;
+      residual?: Tensor;
+      y: Tensor;
+      precision?: Precision;
+    }
   /** y [R, C] = x [R, K] · w[ids[c]]ᵀ, ids i32 [C]: some rows of a large matrix only. */
   | { op: "columns"; x: Tensor; w: Matrix; ids: Tensor; y: Tensor }
   /**

@@ -9,6 +9,7 @@ import {
   type Matrix,
   type NormKind,
   type OpCall,
+  type Precision,
   SEQ,
 } from "./backend.ts";
 import type { DType } from "./dtype.ts";
@@ -36,6 +37,8 @@ export class Tape {
     readonly backend: Backend,
     /** Where outputs are allocated; `within` swaps it. */
     public scope: Scope,
+    /** Of all products that are recorded. */
+    readonly precision: Precision = "exact",
   ) {}
 
   /** Runs `record` with a scope whose temporaries are reused after it ends. */
@@ -97,7 +100,16 @@ export class Tape {
     if (o.residual) expectShape(`linear(${w.label}): residual`, o.residual.shape, [t, n]);
     if (o.y) expectShape(`linear(${w.label}): y`, o.y.shape, [t, n]);
     const y = o.y ?? this.#new([t, n], w.label);
-    this.calls.push({ op: "linear", x, w, bias: o.bias, act: o.act, residual: o.residual, y });
+    this.calls.push({
+      op: "linear",
+      x,
+      w,
+      bias: o.bias,
+      act: o.act,
+      residual: o.residual,
+      y,
+      precision: this.precision,
+    });
     return y;
   }
 
