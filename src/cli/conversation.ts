@@ -2,6 +2,7 @@
  * A conversation with a model whose past stays in the KV cache between turns. Every turn gives what a fresh run of the whole
  * conversation would give: only positions that such a run would compute alike are reused. Knows no terminal.
  */
+import { precisionOf } from "../model/generate.ts";
 import type {
   AddIntervention,
   ChatMessage,
@@ -102,8 +103,9 @@ export class Conversation {
       return this.#cache;
     }
     this.#forget();
-    const promptLength = tokens.length;
-    const { cache } = await this.model.run(tokens.slice(0, 1), { steer, promptLength, logits: "none" });
+    const precision = precisionOf(this.model, this.#o.generate.precision);
+    const o = { steer, precision, promptLength: tokens.length, logits: "none" as const };
+    const { cache } = await this.model.run(tokens.slice(0, 1), o);
     this.#cache = cache;
     return cache!;
   }

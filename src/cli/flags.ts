@@ -1,25 +1,15 @@
 /**
- * Options that several commands share, and what they become: a loaded model, generation options, steering. Knows the
- * library's options, not what a command does with the model.
+ * Options that several commands share: their flags, their help, and what they are called in the library. Knows no model;
+ * loading.ts does what they ask for.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type CpuBackend, createCpuBackend } from "../kernels/index.ts";
-import { resolveModel } from "../model/hub/index.ts";
-import type { GenerateOptions, LoadOptions, LoadProgress } from "../model/index.ts";
-import { loadModel, type SteerableModel } from "../steering/index.ts";
+import type { GenerateOptions } from "../model/index.ts";
+import type { Precision } from "../tensor/backend.ts";
 import { InputError } from "../tensor/errors.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { type Progress, showBytes, type Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 import { collect, decimalNumber, tokenIds, wholeNumber } from "./values.ts";
-import {
-  checkVectors,
-  foreignVectors,
-  type LoadedVector,
-  type Positions,
-  parseVectorFlag,
-  readVectors,
-  type VectorFlag,
-} from "./vectorFlags.ts";
+import { type Positions, parseVectorFlag, type VectorFlag } from "./vectorFlags.ts";
 
 export const DEFAULT_MODEL = "smollm2-135m";
 
@@ -37,6 +27,7 @@ export interface SourceFlags {
 
 export interface ModelFlags extends SourceFlags {
   readonly device: "cpu" | "webgpu" | "auto";
+  readonly threads?: number;
   readonly context?: number;
 }
 
@@ -51,6 +42,7 @@ export function addSourceFlags(command: Command): Command {
 export function addModelFlags(command: Command): Command {
   return addSourceFlags(command)
     .addOption(new Option("--device <name>", "where to compute").choices(["cpu", "webgpu", "auto"]).default("auto"))
+    .option("--threads <n>", "CPU threads (default: physical cores)", wholeNumber(1))
     .option(
       "--context <tokens>",
       "most tokens of prompt and answer (default: the model's, at most 2048)",
@@ -68,6 +60,7 @@ export interface SamplingFlags {
   readonly stop?: readonly string[];
   readonly maxTokens: number;
   readonly ignoreEos?: boolean;
+  readonly precision?: Precision;
 }
 
 export function addSamplingFlags(command: Command, temperature: number): Command {
@@ -92,7 +85,13 @@ export function addSamplingFlags(command: Command, temperature: number): Command
     )
     .option("--seed <n>", "same seed, same tokens", wholeNumber(), 0)
     .option("--stop <text>", "text that ends the answer (repeatable)", collect(nonEmpty))
-    .option("--ignore-eos", "go on behind the end-of-sequence token");
+    .option("--ignore-eos", "go on behind the end-of-sequence token")
+    .addOption(
+      new Option(
+        "--precision <name>",
+        "exact, or fast with 8-bit activations (default: fast on quantised weights)",
+      ).choices(["exact", "fast"]),
+    );
 }
 
 function atLeastZero(text: string): number {
@@ -113,8 +112,8 @@ function nonEmpty(text: string): string {
 }
 
 export function samplingOptions(f: SamplingFlags): GenerateOptions {
-  const { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos } = f;
-  return { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos };
+  const { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos, precision } = f;
+  return { temperature, topK, topP, minP, repetitionPenalty, seed, stop, maxTokens, ignoreEos, precision };
 }
 
 export interface SteerFlags {
@@ -134,77 +133,6 @@ export function addSteerFlags(command: Command): Command {
     .addOption(
       new Option("--positions <which>", "positions to steer").choices(["all", "answer", "last"]).default("all"),
     );
-}
-
-/** The model and the vectors to steer it with; vectors are read first, since that is quick. */
-export async function loadSteered(
-  cli: Cli,
-  f: ModelFlags & SteerFlags,
-): Promise<{ model: SteerableModel; vectors: LoadedVector[] }> {
-  const vectors = await readVectors(f.vector ?? [], f.layer);
-  const model = await load(cli, f);
-  checkVectors(vectors, model);
-  for (const warning of foreignVectors(vectors, model)) cli.terminal.warn(warning);
-  return { model, vectors };
-}
-
-/** Loads the model with progress on stderr. */
-export async function load(cli: Cli, f: ModelFlags): Promise<SteerableModel> {
-  const { device, context } = f;
-  const watch = watchLoading(cli.terminal);
-  try {
-    const options = { ...sourceOptions(cli, f), context, onProgress: watch.onProgress };
-    return await loadModel(f.model, { ...options, ...(device === "webgpu" ? { device } : { backend: cpu() }) });
-  } finally {
-    watch.end();
-  }
-}
-
-/** What computed, for JSON output. */
-export function deviceFacts({ backend: { name, caps } }: SteerableModel): {
-  name: string;
-  tier: string;
-  threads: number;
-} {
-  return { name, tier: caps.tier, threads: caps.threads };
-}
-
-/** Downloads a model unless it is there. */
-export async function pull(cli: Cli, f: SourceFlags): Promise<Awaited<ReturnType<typeof resolveModel>>> {
-  const watch = watchLoading(cli.terminal);
-  try {
-    return await resolveModel(f.model, { ...sourceOptions(cli, f), onProgress: watch.onProgress });
-  } finally {
-    watch.end();
-  }
-}
-
-/** A program of its own may switch on relaxed SIMD for the whole process; a library may not. */
-function cpu(): CpuBackend {
-  return createCpuBackend({ setV8Flags: true });
-}
-
-export function sourceOptions(cli: Cli, f: SourceFlags): Pick<LoadOptions, "revision" | "offline" | "signal"> {
-  return { revision: f.revision, offline: f.offline, signal: cli.interrupt.signal };
-}
-
-/** Shows downloads file by file, then the loading of weights. */
-export function watchLoading(terminal: Terminal): { onProgress: (event: LoadProgress) => void; end: () => void } {
-  let shown: { label: string; progress: Progress } | undefined;
-  const at = (label: string, show?: (value: number) => string): Progress => {
-    if (shown?.label === label) return shown.progress;
-    shown?.progress.end();
-    shown = { label, progress: terminal.progress(label, show) };
-    return shown.progress;
-  };
-  return {
-    onProgress: (event) => {
-      if (event.type === "download") {
-        at(`downloading ${event.file}`, showBytes).update(event.loadedBytes, event.totalBytes);
-      } else if (terminal.animated) at("loading weights").update(event.done, event.total);
-    },
-    end: () => shown?.progress.end(),
-  };
 }
 
 export interface PromptFlags {
@@ -240,9 +168,14 @@ export async function readPrompt(f: PromptFlags): Promise<string | readonly numb
 export async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return decodeUtf8(Buffer.concat(chunks), "stdin");
+}
+
+/** @throws InputError naming `where` the bytes came from. */
+export function decodeUtf8(bytes: Uint8Array, where: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new InputError("E_DATA", "stdin is not UTF-8 text");
+    throw new InputError("E_DATA", `${where} is not UTF-8 text`);
   }
 }

@@ -24,7 +24,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: "user" });
     return interrupt.exitCode ?? EXIT.ok;
   } catch (error) {
-    if (interrupt.exitCode !== undefined) return interrupt.exitCode;
+    if (interrupt.exitCode !== undefined) {
+      terminal.detail(String(error));
+      return interrupt.exitCode;
+    }
     // Usage errors have been shown by the command line library already.
     if (!(error instanceof CommanderError)) terminal.error(error);
     return exitCodeOf(error);

@@ -14,7 +14,19 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const GOLDEN = join(fixtures, "smollm2", "generate.safetensors");
 const PROMPT = "My favourite season of the year is";
-const GREEDY = ["--raw", "--prompt", PROMPT, "--max-tokens", "48", "--temperature", "0", "--ignore-eos", "--json"];
+const GREEDY = [
+  "--raw",
+  "--prompt",
+  PROMPT,
+  "--max-tokens",
+  "48",
+  "--temperature",
+  "0",
+  "--ignore-eos",
+  "--precision",
+  "exact",
+  "--json",
+];
 const META = { model: "golden", modelSha256: "", method: "random", read: "none", pairs: 0, createdBy: "test" };
 
 describeNeeding([needBuild, needModel], "the default model", () => {

@@ -9,12 +9,12 @@ import {
   addSamplingFlags,
   addSteerFlags,
   type Cli,
-  loadSteered,
   type ModelFlags,
   type SamplingFlags,
   type SteerFlags,
   samplingOptions,
 } from "../flags.ts";
+import { loadSteered } from "../loading.ts";
 import { toNumber } from "../values.ts";
 import type { LoadedVector } from "../vectorFlags.ts";
 

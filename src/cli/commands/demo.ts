@@ -4,7 +4,8 @@
  */
 import type { Command } from "commander";
 import { DEMO_PAIRS, type SteerableModel, type SteeringVector } from "../../steering/index.ts";
-import { type Cli, DEFAULT_MODEL, deviceFacts, load, pull, type SourceFlags } from "../flags.ts";
+import { type Cli, DEFAULT_MODEL, type SourceFlags } from "../flags.ts";
+import { deviceFacts, deviceText, load, pull } from "../loading.ts";
 import { showBytes, showMs } from "../terminal.ts";
 
 /**
@@ -117,10 +118,9 @@ function stopwatch(): () => number {
 }
 
 function heading(model: SteerableModel, vector: SteeringVector): string {
-  const { tier, threads } = model.backend.caps;
   const share =
     vector.relativeNorm === undefined ? "" : `, ${Math.round(100 * vector.relativeNorm)}% of the residual stream`;
-  return `model   ${model.name}, ${model.backend.name} (${tier}, ${threads} thread${threads === 1 ? "" : "s"})
+  return `model   ${model.name}, ${model.backend.name} (${deviceText(model)})
 vector  happy − sad, mean difference of ${DEMO_PAIRS.length} pairs at layer ${vector.layer}, length ${vector.norm.toFixed(1)}${share}
 prompt  ${PROMPT}
 

@@ -4,7 +4,8 @@ import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { parsePairs, type ReadPosition, saveVectors, type VectorSet } from "../../steering/index.ts";
 import { InputError } from "../../tensor/errors.ts";
-import { addModelFlags, type Cli, load, type ModelFlags, readStdin } from "../flags.ts";
+import { addModelFlags, type Cli, decodeUtf8, type ModelFlags, readStdin } from "../flags.ts";
+import { load } from "../loading.ts";
 import { showMs } from "../terminal.ts";
 import { layerList, readPosition } from "../values.ts";
 
@@ -52,7 +53,7 @@ async function extract(cli: Cli, flags: Flags): Promise<void> {
     throw new InputError("E_OPTION", "--system with --raw", "write it into the prompts");
   }
   const fromStdin = flags.pairs === "-";
-  const text = fromStdin ? await readStdin() : await readFile(flags.pairs, "utf8");
+  const text = fromStdin ? await readStdin() : decodeUtf8(await readFile(flags.pairs), flags.pairs);
   const pairs = parsePairs(text, fromStdin ? "stdin" : flags.pairs);
   await checkTarget(flags.out);
   const model = await load(cli, flags);

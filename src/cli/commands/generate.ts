@@ -1,5 +1,6 @@
 /** `trimtab generate`: one answer to one prompt, streamed as text or as one JSON object. */
 import type { Command } from "commander";
+import { precisionOf } from "../../model/generate.ts";
 import type { GenerationResult } from "../../model/index.ts";
 import type { SteerableModel } from "../../steering/index.ts";
 import {
@@ -8,8 +9,6 @@ import {
   addSamplingFlags,
   addSteerFlags,
   type Cli,
-  deviceFacts,
-  loadSteered,
   type ModelFlags,
   type PromptFlags,
   readPrompt,
@@ -17,12 +16,16 @@ import {
   type SteerFlags,
   samplingOptions,
 } from "../flags.ts";
+import { deviceFacts, loadSteered } from "../loading.ts";
 import { showMs } from "../terminal.ts";
 import { toInterventions } from "../vectorFlags.ts";
 
 interface Flags extends ModelFlags, PromptFlags, SamplingFlags, SteerFlags {
   readonly json?: boolean;
 }
+
+/** Longer prompts take seconds, and show progress. */
+const LONG_PROMPT_TOKENS = 512;
 
 export function addGenerate(program: Command, cli: Cli): void {
   const command = program.command("generate").description("answer a prompt, steered or not");
@@ -41,12 +44,17 @@ async function generate(cli: Cli, flags: Flags): Promise<void> {
   const hasText = model.tokenizer !== undefined;
   const streamIds = !flags.json && !hasText;
   let separator = "";
+  const reading = cli.terminal.progress("reading the prompt");
   const generation = model.generate(prompt, {
     ...samplingOptions(flags),
     raw: flags.raw,
     system: flags.system,
     steer: toInterventions(vectors, flags.positions),
     signal: cli.interrupt.signal,
+    onPrefill: (done, total) => {
+      if (total > LONG_PROMPT_TOKENS) reading.update(done, total);
+      if (done === total) reading.end();
+    },
     onToken: (token) => {
       if (!streamIds) return;
       cli.terminal.data(`${separator}${token}`);
@@ -55,13 +63,13 @@ async function generate(cli: Cli, flags: Flags): Promise<void> {
   });
   for await (const text of generation) if (!flags.json) cli.terminal.data(text);
   const result = await generation.result();
-  if (flags.json) cli.terminal.json(toJson(model, result, flags.seed, performance.now() - started));
+  if (flags.json) cli.terminal.json(toJson(model, result, flags, performance.now() - started));
   else cli.terminal.data("\n");
   cli.terminal.note(summary(result));
 }
 
 /** The contract that scripts rely on; keys may be added, never changed. */
-function toJson(model: SteerableModel, result: GenerationResult, seed: number, totalMs: number): object {
+function toJson(model: SteerableModel, result: GenerationResult, flags: Flags, totalMs: number): object {
   const { promptTokens, tokens, text, stopReason, timings } = result;
   const { loadMs, name } = model;
   return {
@@ -70,7 +78,8 @@ function toJson(model: SteerableModel, result: GenerationResult, seed: number, t
     text,
     stopReason,
     timings: { loadMs, ...timings, totalMs },
-    seed,
+    seed: flags.seed,
+    precision: precisionOf(model, flags.precision),
     model: name,
     device: deviceFacts(model),
   };

@@ -1,8 +1,9 @@
 /** `trimtab model pull|info|ls`: fetching models, looking at them, listing the cache. */
 import type { Command } from "commander";
 import { openModel } from "../../model/index.ts";
-import { addSourceFlags, type Cli, pull, type SourceFlags, sourceOptions, watchLoading } from "../flags.ts";
+import { addSourceFlags, type Cli, type SourceFlags } from "../flags.ts";
 import { cacheFolder, listCached } from "../hubShim.ts";
+import { pull, sourceOptions, watchLoading } from "../loading.ts";
 import { type ModelFacts, modelFacts } from "../modelFacts.ts";
 import { showBytes } from "../terminal.ts";
 
