@@ -8,8 +8,8 @@ import { quoted } from "./quoted.ts";
 import type { ByteSource } from "./source.ts";
 
 const WINDOW_BYTES = 1 << 20;
-/** Headers of models with 256k tokens have about 20 MB. */
-const MAX_HEADER_BYTES = 64 << 20;
+/** Headers of models with 256k tokens have less than 20 MB. */
+const MAX_HEADER_BYTES = 48 << 20;
 /** The longest known are chat templates (100 kB) and embedded tokenizer.json files. */
 const MAX_STRING_BYTES = 16 << 20;
 
@@ -53,7 +53,7 @@ export class Cursor {
     const at = this.position - this.#windowStart;
     if (at + bytes <= this.#window.length) return;
     if (bytes > this.left) {
-      const limit = this.#limitBytes < this.source.sizeBytes ? "the largest header" : "the file";
+      const limit = this.#limitBytes < this.source.sizeBytes ? "the largest header that is read" : "the file";
       this.fail(`${bytes} bytes are needed, ${this.left} are left of ${limit}`);
     }
     this.#passed.push(this.#window.subarray(0, at));

@@ -45,7 +45,7 @@ const ARRAY = 9;
 
 const MAX_ARRAY_DEPTH = 4;
 /** The largest vocabularies have 256k tokens and 600k merges. */
-const MAX_ARRAY_ELEMS = 1 << 22;
+const MAX_ARRAY_ELEMS = 1 << 21;
 /** Strings, booleans and arrays within arrays, over the whole header: they take more memory than their bytes in the file. */
 const MAX_OBJECTS = 1 << 21;
 /** An empty typed array weighs as much as this many short strings. */

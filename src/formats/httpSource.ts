@@ -56,9 +56,10 @@ async function request(
   own?: AbortSignal,
 ): Promise<Response> {
   const signal = own && o.signal ? AbortSignal.any([own, o.signal]) : (own ?? o.signal);
-  // a compressed reply would have other offsets; browsers do so by themselves for Range requests
-  const headers: Record<string, string> = { ...o.headers, "Accept-Encoding": "identity" };
+  // a compressed reply would have another length; fetch itself asks for an uncompressed one where Range is set
+  const headers: Record<string, string> = { ...o.headers };
   if (method === "GET") headers.Range = `bytes=${from}-${to}`;
+  else headers["Accept-Encoding"] = "identity";
   let response: Response;
   try {
     response = await (o.fetch ?? fetch)(url, { method, headers, signal });

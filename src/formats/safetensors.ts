@@ -7,7 +7,7 @@ import { FormatError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { quoted, shown } from "./quoted.ts";
 import type { ByteSource } from "./source.ts";
-import { parseStrictJson } from "./strictJson.ts";
+import { parseStrictJson, readJsonBytes } from "./strictJson.ts";
 import {
   checkCoverage,
   missingTensor,
@@ -119,7 +119,7 @@ async function readHeader(source: ByteSource, signal?: AbortSignal): Promise<Uin
       `${name}: header of ${length} bytes, at most ${MAX_HEADER_BYTES} are read`,
       "this is no safetensors file",
     );
-  return source.read(8, Number(length), signal);
+  return readJsonBytes(source, 8, Number(length), `${name}: header`, signal);
 }
 
 function parseTensor(where: string, name: string, entry: unknown, dataStart: number, sizeBytes: number): TensorInfo {

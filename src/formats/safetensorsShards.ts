@@ -6,7 +6,7 @@ import { FormatError } from "../tensor/errors.ts";
 import { quoted, shown } from "./quoted.ts";
 import { isRecord, MAX_HEADER_BYTES, openSafetensors } from "./safetensors.ts";
 import type { ByteSource } from "./source.ts";
-import { parseStrictJson } from "./strictJson.ts";
+import { parseStrictJson, readJsonBytes } from "./strictJson.ts";
 import { missingTensor, type TensorFile, type TensorInfo } from "./tensorFile.ts";
 
 /** Letters, digits, `_`, `-` and single dots inside: no separators, no escapes, no `..`, nothing hidden. */
@@ -41,7 +41,7 @@ async function readIndex(index: ByteSource, signal?: AbortSignal): Promise<Reado
   try {
     if (index.sizeBytes > MAX_HEADER_BYTES)
       throw new FormatError(`${where} has ${index.sizeBytes} bytes, at most ${MAX_HEADER_BYTES} are read`);
-    const json = parseStrictJson(await index.read(0, index.sizeBytes, signal), where);
+    const json = parseStrictJson(await readJsonBytes(index, 0, index.sizeBytes, where, signal), where);
     const weightMap = isRecord(json) ? json.weight_map : undefined;
     if (!isRecord(weightMap))
       throw new FormatError(`${where} has no weight_map`, "expected a model.safetensors.index.json");

@@ -1,12 +1,66 @@
 /**
- * JSON as untrusted headers need it: UTF-8 checked, duplicate keys refused (JSON.parse keeps the last one silently), lone
- * surrogates refused, nesting bounded, numbers whole if asked. One scan before JSON.parse; no regular expressions over
- * the text, whose backtracking a long string would exhaust. Knows no format.
+ * JSON as untrusted headers need it: read by pieces, UTF-8 checked, duplicate keys refused (JSON.parse keeps the last one
+ * silently), lone surrogates refused, nesting bounded, numbers whole if asked. One scan before JSON.parse; no regular
+ * expressions over the text, whose backtracking a long string would exhaust. Knows no format.
  */
 import { FormatError } from "../tensor/errors.ts";
 import { quoted } from "./quoted.ts";
+import type { ByteSource } from "./source.ts";
 
 const MAX_DEPTH = 64;
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * `lengthBytes` bytes that should be one JSON object or array and white space. A wrong length reaches into other data, which
+ * shows soon: reading stops at the first piece that cannot be, before memory is taken for all of it.
+ */
+export async function readJsonBytes(
+  source: ByteSource,
+  offsetBytes: number,
+  lengthBytes: number,
+  where: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  if (lengthBytes <= PIECE_BYTES) return source.read(offsetBytes, lengthBytes, signal);
+  const pieces: Uint8Array[] = [];
+  const state: Outline = { depth: 0, inString: false, escaped: false, ended: false };
+  for (let at = 0; at < lengthBytes; at += PIECE_BYTES) {
+    const piece = await source.read(offsetBytes + at, Math.min(PIECE_BYTES, lengthBytes - at), signal);
+    if (!follow(state, piece))
+      throw new FormatError(
+        `${where} of ${lengthBytes} bytes is not JSON, from byte ${offsetBytes + at} on`,
+        "the file is damaged; fetch it again",
+      );
+    pieces.push(piece);
+  }
+  const out = new Uint8Array(lengthBytes);
+  pieces.forEach((piece, i) => out.set(piece, i * PIECE_BYTES));
+  return out;
+}
+
+interface Outline {
+  depth: number;
+  inString: boolean;
+  escaped: boolean;
+  ended: boolean;
+}
+
+/** Whether the bytes can go on a JSON text of which `s` is known: no control characters, nothing behind its end. */
+function follow(s: Outline, bytes: Uint8Array): boolean {
+  for (const b of bytes) {
+    if (b < 0x20 && b !== 0x0a && b !== 0x0d && b !== 0x09) return false;
+    if (s.inString) {
+      if (b === 0x22 && !s.escaped) s.inString = false;
+      s.escaped = b === 0x5c && !s.escaped;
+      continue;
+    }
+    if (s.ended && b > 0x20) return false;
+    if (b === 0x22) s.inString = true;
+    else if (b === 0x7b || b === 0x5b) s.depth++;
+    else if (b === 0x7d || b === 0x5d) s.ended = --s.depth <= 0;
+  }
+  return true;
+}
 
 /**
  * @param integersOnly refuses numbers written with a sign, a fraction or an exponent.

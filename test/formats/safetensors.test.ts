@@ -199,6 +199,27 @@ describe("damaged safetensors", () => {
     expect(source.counts).toEqual({ reads: 1, bytes: 8, closed: 1 });
   });
 
+  it("stops reading where a long header cannot be JSON any more", async () => {
+    const cases: [string | Uint8Array, RegExp][] = [
+      [safetensors({ a }, 8).subarray(8), /is not JSON, from byte 8 on/], // data and then zeros
+      [`{"a":1}${" ".repeat(3 << 20)}`, /is not JSON, from byte 3145736 on/], // zeros behind three pieces of white space
+      [`{"\\"":1}x${" ".repeat(3 << 20)}`, /is not JSON, from byte 8 on/],
+    ];
+    for (const [text, message] of cases) {
+      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+      const source = counted(bufferSource(concat(u64(90_000_000), bytes), "long"), 5e9);
+      await refused(openSafetensors(source), message);
+      expect(source.counts.bytes).toBeLessThan(5 << 20);
+    }
+  });
+
+  it("reads a header of many pieces", async () => {
+    const note = `"}]${"é\\".repeat(1_500_000)}`;
+    const file = await openBytes(safetensors({ __metadata__: { note }, a }, 8));
+    expect(file.metadata.get("note") === note).toBe(true);
+    expect([...(await file.read("a"))]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   it("refuses every truncation of a real file", async () => {
     const whole = readFileSync(join(folder, "python.safetensors"));
     for (let length = 0; length < whole.length; length += 7) await refused(openBytes(whole.subarray(0, length)), /./);
