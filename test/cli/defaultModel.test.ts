@@ -146,6 +146,22 @@ describeNeeding([needBuild, needModel], "the default model", () => {
     expect(steered).toMatchObject({ code: 0, stderr: "" });
   });
 
+  it("runs the demo: three answers to one prompt, of which the steered ones differ", async () => {
+    const { code, stdout } = await trimtab(["demo", "--offline", "--json", "-q"]);
+    expect(code).toBe(0);
+    const demo = JSON.parse(stdout) as {
+      answers: { scale: number; text: string }[];
+      timings: object;
+      peakMemoryBytes: number;
+    };
+    expect(demo.answers.map((a) => Math.sign(a.scale))).toEqual([-1, 0, 1]);
+    expect(new Set(demo.answers.map((a) => a.text)).size).toBe(3);
+    expect(demo.answers[0]!.text).toMatch(/cruel|dark|death|scream|despair/);
+    expect(demo.answers[2]!.text).toMatch(/vibrant|beautiful|lovely|warm|wonderful/);
+    expect(Object.keys(demo.timings)).toEqual(["pullMs", "loadMs", "extractMs", "generateMs", "totalMs"]);
+    expect(demo.peakMemoryBytes).toBeLessThan(1e9);
+  });
+
   it("pulls what is there without a download", async () => {
     const r = await trimtab(["model", "pull", "smollm2-135m", "--offline"]);
     expect(r).toMatchObject({ code: 0, stderr: "" });

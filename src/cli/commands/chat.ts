@@ -90,12 +90,13 @@ class Session {
       if (interrupt.signal.aborted) break;
       this.#armed = false;
       if (line.startsWith("/")) {
-        if (this.#command(line)) break;
+        if (this.#command(line)) return this.#lines.close();
       } else if (line.trim() !== "") await this.#turn(line.trim());
       if (interrupt.signal.aborted) break;
       this.#prompt();
     }
     this.#lines.close();
+    if (this.#interactive) process.stderr.write("\n"); // Ctrl-D leaves the prompt's line unfinished
   }
 
   async #turn(text: string): Promise<void> {
