@@ -95,30 +95,75 @@ export class Sampler {
     const order = this.#order;
     const weights = this.#weights;
     const best = logits[argmax(logits)]!;
-    // weights[i] = p(i) / p(best); whatever min-p drops never enters the sort
+    // weights[i] = p(i) / p(best); what min-p drops never enters the heap
     let n = 0;
+    let total = 0;
     for (let i = 0; i < logits.length; i++) {
       weights[i] = Math.exp((logits[i]! - best) / this.#temperature);
-      if (weights[i]! > 0 && weights[i]! >= this.#minP) order[n++] = i;
+      if (!(weights[i]! > 0 && weights[i]! >= this.#minP)) continue;
+      order[n++] = i;
+      total += weights[i]!;
     }
-    const narrowed = this.#topK < n || this.#topP < 1;
-    const kept = order.subarray(0, n);
-    if (narrowed) kept.sort((a, b) => weights[b]! - weights[a]! || a - b);
-    n = Math.min(n, this.#topK);
-    let total = 0;
-    for (let i = 0; i < n; i++) total += weights[kept[i]!]!;
-    if (this.#topP < 1) {
-      const enough = this.#topP * total;
-      total = 0;
-      let i = 0;
-      while (i < n && total < enough) total += weights[kept[i++]!]!;
-      n = i;
+    if (this.#topK >= n && this.#topP === 1)
+      return pick(order, weights, 0, n, uniform(this.#seed, this.#draws++) * total);
+    // The most likely tokens move, one by one, to the end of `order`; [0, left) stays a heap of the others.
+    for (let i = (n >> 1) - 1; i >= 0; i--) siftDown(order, weights, i, n);
+    const most = Math.min(n, this.#topK);
+    const enough = this.#topP * (most < n ? topWeight(order, weights, n, most) : total);
+    let left = n;
+    let kept = 0;
+    while (n - left < most && kept < enough) {
+      if (most === n) popTop(order, weights, left);
+      kept += weights[order[--left]!]!;
     }
-    let left = uniform(this.#seed, this.#draws++) * total;
-    for (let i = 0; i < n; i++) {
-      left -= weights[kept[i]!]!;
-      if (left < 0) return kept[i]!;
-    }
-    return kept[n - 1] ?? argmax(logits);
+    return pick(order, weights, left, n, uniform(this.#seed, this.#draws++) * kept);
   }
+}
+
+/** Whether token a comes before token b: heavier first, then the smaller id. */
+function heavier(weights: Float64Array, a: number, b: number): boolean {
+  return weights[a]! > weights[b]! || (weights[a] === weights[b] && a < b);
+}
+
+/** Restores the heap [0, n) below position i. */
+function siftDown(order: Int32Array, weights: Float64Array, start: number, n: number): void {
+  const item = order[start]!;
+  let i = start;
+  for (;;) {
+    let child = 2 * i + 1;
+    if (child >= n) break;
+    if (child + 1 < n && heavier(weights, order[child + 1]!, order[child]!)) child++;
+    if (!heavier(weights, order[child]!, item)) break;
+    order[i] = order[child]!;
+    i = child;
+  }
+  order[i] = item;
+}
+
+/** Moves the heaviest of the heap [0, n) to position n − 1. */
+function popTop(order: Int32Array, weights: Float64Array, n: number): void {
+  const top = order[0]!;
+  order[0] = order[n - 1]!;
+  order[n - 1] = top;
+  siftDown(order, weights, 0, n - 1);
+}
+
+/** Moves the `most` heaviest to the end of [0, n), the heaviest last; returns the sum of their weights. */
+function topWeight(order: Int32Array, weights: Float64Array, n: number, most: number): number {
+  let total = 0;
+  for (let left = n; left > n - most; left--) {
+    popTop(order, weights, left);
+    total += weights[order[left - 1]!]!;
+  }
+  return total;
+}
+
+/** The token of order[from, to) in whose share of the total weight `at` falls. */
+function pick(order: Int32Array, weights: Float64Array, from: number, to: number, at: number): number {
+  let rest = at;
+  for (let i = to - 1; i >= from; i--) {
+    rest -= weights[order[i]!]!;
+    if (rest < 0) return order[i]!;
+  }
+  return order[from]!;
 }

@@ -25,6 +25,8 @@ import type { PanelFormat } from "./wasm/packFormats.ts";
 export interface CpuBackendOptions extends FeatureOptions {
   /** Default: physical cores, or 1 where memory cannot be shared between threads. Results do not depend on it. */
   readonly threads?: number;
+  /** A run with fewer multiply-adds than this stays on the calling thread. Default 1,000,000 (some 25 µs). */
+  readonly soloWork?: number;
   /** Most memory to use, in bytes; 4 GiB by default. */
   readonly maximumBytes?: number;
 }
@@ -47,6 +49,7 @@ export class CpuBackend implements Backend {
   #memory: LinearMemory;
   readonly #kernels = new Map<string, Kernel>();
   readonly #threads: number;
+  readonly #soloWork: number;
   #pool: ThreadPool | undefined;
   readonly #matrices = new Set<Matrix>();
   #programs = new WeakMap<readonly OpCall[], Program>();
@@ -57,6 +60,7 @@ export class CpuBackend implements Backend {
   constructor(o: CpuBackendOptions = {}) {
     checkKeys(o, CPU_KEYS, "createCpuBackend");
     this.#threads = checkThreads(o.threads);
+    this.#soloWork = o.soloWork ?? SOLO_WORK;
     this.features = { ...detectFeatures(o), shared: this.#threads > 1 };
     this.#memory = new LinearMemory({
       shared: this.features.shared,
@@ -129,13 +133,13 @@ export class CpuBackend implements Backend {
       const step = program.steps[i]!;
       // a host call may run other lists, and so move the scratch
       if (step.host) step.host();
-      else this.#runCommands(step.commands);
+      else this.#runCommands(step.commands, program.work >= this.#soloWork);
     }
   }
 
-  #runCommands(commands: CommandRange): void {
+  #runCommands(commands: CommandRange, together: boolean): void {
     const { address, bytes } = this.#scratch;
-    if (this.#pool?.usable) {
+    if (together && this.#pool?.usable) {
       this.#pool.run(commands, address, bytes);
       return;
     }
@@ -259,7 +263,9 @@ export class CpuBackend implements Backend {
   }
 }
 
-const CPU_KEYS = ["fma", "setV8Flags", "threads", "maximumBytes"] as const;
+const CPU_KEYS = ["fma", "setV8Flags", "threads", "soloWork", "maximumBytes"] as const;
+
+const SOLO_WORK = 1_000_000;
 
 /** Ends the threads of backends that were dropped without `dispose`. */
 const abandoned = new FinalizationRegistry<ThreadPool>((pool) => pool.dispose());

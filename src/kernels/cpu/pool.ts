@@ -138,7 +138,7 @@ function nodeProcess(): NodeProcess | undefined {
 function startWorker(setup: WorkerSetup): WorkerHandle {
   const node = nodeProcess()?.getBuiltinModule?.("node:worker_threads");
   if (!node) return startWebWorker(setup);
-  const worker = new node.Worker(workerSource(), { eval: true, workerData: setup, stdin: false });
+  const worker = new node.Worker(workerSource(), { eval: true, workerData: setup, execArgv: [] });
   worker.unref();
   let ended = false;
   return {

@@ -127,7 +127,8 @@ export function workerSource(): string {
 const makeBarrier = ${makeBarrier.toString()};
 const workerMain = ${workerMain.toString()};
 const start = (setup) => workerMain(setup, makeBarrier(setup.CONTROL.arrived, setup.CONTROL.waiting));
-if (typeof require === "function") start(require("node:worker_threads").workerData);
+const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
+if (node) start(node.workerData);
 else onmessage = (event) => start(event.data);
 `;
 }

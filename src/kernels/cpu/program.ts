@@ -31,6 +31,8 @@ export interface Program {
   readonly calls: number;
   readonly steps: readonly Step[];
   readonly scratchBytes: number;
+  /** Multiply-adds of the matrix products: what it takes to be worth waking other threads. */
+  readonly work: number;
   /** How often each op is in the list. */
   readonly opNames: readonly OpName[];
   readonly opCounts: readonly number[];
@@ -78,12 +80,14 @@ export function buildProgram(
   const steps: Step[] = [];
   let open: Command[] = [];
   let scratchBytes = 0;
+  let work = 0;
   const close = (): void => {
     if (open.length) steps.push({ commands: writeCommands(open, memory, take, kernel) });
     open = [];
   };
   for (const call of calls) {
     ops.set(call.op, (ops.get(call.op) ?? 0) + 1);
+    if (call.op === "linear") work += call.x.elems * call.w.shape[0];
     if (call.op === "host") {
       close();
       steps.push({ host: call.run });
@@ -96,7 +100,15 @@ export function buildProgram(
     }
   }
   close();
-  return { calls: calls.length, steps, scratchBytes, opNames: [...ops.keys()], opCounts: [...ops.values()], areas };
+  return {
+    calls: calls.length,
+    steps,
+    scratchBytes,
+    work,
+    opNames: [...ops.keys()],
+    opCounts: [...ops.values()],
+    areas,
+  };
 }
 
 /** Puts commands and their argument blocks into linear memory. */

@@ -13,7 +13,7 @@ const ids = await tinyIds("llama");
 
 describe("threads", () => {
   it.each([2, 3, 4])("%i give the numbers of one", async (threads) => {
-    const [one, many] = [createCpuBackend({ threads: 1 }), createCpuBackend({ threads })];
+    const [one, many] = [createCpuBackend({ threads: 1 }), createCpuBackend({ threads, soloWork: 0 })];
     await many.threadsReady();
     const [a, b] = [await loadTiny("llama", one), await loadTiny("llama", many)];
     expect((await b.run(ids)).logits).toEqual((await a.run(ids)).logits);
@@ -28,7 +28,7 @@ describe("threads", () => {
   });
 
   it("reports a worker that died, once, and goes on alone", async () => {
-    const backend = createCpuBackend({ threads: 2 });
+    const backend = createCpuBackend({ threads: 2, soloWork: 0 });
     const model = await loadTiny("llama", backend);
     const want = (await model.run(ids)).logits;
     await backend.threadsReady();
