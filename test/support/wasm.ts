@@ -19,7 +19,9 @@ function hasRelaxedSimd(): boolean {
 // Node 20 has relaxed SIMD behind a flag that may be set at run time; newer versions refuse to know it.
 if (!hasRelaxedSimd()) setFlagsFromString("--experimental-wasm-relaxed-simd");
 
+const BASE: Features = { fma: false, dot: "i16", dotU8: false, wide: false, shared: false };
+
 export const tiers: readonly Tier[] = [
-  { name: "mul+add", features: { fma: false, shared: false } },
-  ...(hasRelaxedSimd() ? [{ name: "fma", features: { fma: true, shared: false } }] : []),
+  { name: "mul+add", features: { ...BASE } },
+  ...(hasRelaxedSimd() ? [{ name: "fma", features: { ...BASE, fma: true } }] : []),
 ];

@@ -8,10 +8,21 @@
 import type { Matrix } from "../../tensor/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
+/**
+ * How 8-bit dot products are made: `i16` on 16-bit operands (everywhere); `pair` by relaxed products of bytes summed in
+ * pairs in 16 bits; `quad` by relaxed sums of four products in 32 bits, where the engine has one instruction for it.
+ */
+export type DotForm = "i16" | "pair" | "quad";
+
 /** What the engine's WebAssembly offers; part of every kernel's key. */
 export interface Features {
   /** Relaxed SIMD fused multiply-add. */
   readonly fma: boolean;
+  readonly dot: DotForm;
+  /** `quad` takes weights of 8 bits (0..255), not 7 only. */
+  readonly dotU8: boolean;
+  /** The engine fuses neighbouring 128-bit operations to 256 bits, so tiles should be 16 columns wide. */
+  readonly wide: boolean;
   /** Memory is shared between threads. */
   readonly shared: boolean;
 }

@@ -9,6 +9,21 @@ export const backends: readonly (readonly [string, CpuBackend])[] = tiers.map(
   (t) => [t.name, createCpuBackend({ fma: t.features.fma })] as const,
 );
 
+/** V8 11 (Node 20) miscompiles the relaxed sum of four products; such engines are never offered it. */
+const quadIsRight = Number.parseInt(process.versions.v8, 10) >= 13;
+
+/** Backends for every form of 8-bit dot products that this engine has, whether or not it would be chosen. */
+export const dotBackends: readonly (readonly [string, CpuBackend])[] = tiers.flatMap(({ features: { fma } }) => {
+  const forms = ["i16", ...(fma ? ["pair", ...(quadIsRight ? ["quad"] : [])] : [])];
+  return forms.map((dot) => {
+    const backend = createCpuBackend({ fma });
+    const dotU8 = dot === "quad" && backend.features.dotU8;
+    // before its first kernel is made, a backend takes any form: all are right, they differ in speed
+    Object.assign(backend.features, { dot, dotU8 });
+    return [`${fma ? "fma" : "mul+add"}, ${dot}${dotU8 ? " u8" : ""}`, backend] as const;
+  });
+});
+
 /** Uniform in [0, 1): a 32-bit xorshift. */
 export function seededRandom(seed: number): () => number {
   let s = (seed * 2654435761) | 1;

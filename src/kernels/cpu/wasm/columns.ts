@@ -7,7 +7,7 @@ import type { Command, Features, LowerContext } from "../kernel.ts";
 import { f32, i32, type Local, ModuleBuilder } from "./asm.ts";
 import { addExpand, emitExpanded, expandedBytes } from "./expand.ts";
 import { addHalfPanel, STRIP_BYTES, STRIP_ROW_BYTES, STRIP_ROWS } from "./gemm.ts";
-import { formatOf } from "./linear.ts";
+import { formatOf } from "./linearFrame.ts";
 import { type PanelFormat, panelBytes } from "./packFormats.ts";
 
 type ColumnsCall = Extract<OpCall, { op: "columns" }>;

@@ -6,7 +6,7 @@ import type { OpCall } from "../../../tensor/backend.ts";
 import type { Command, Features, LowerContext } from "../kernel.ts";
 import { f32, i32, type Local, ModuleBuilder } from "./asm.ts";
 import { addExpand, EXPANDED_ROW_BYTES, emitExpanded, expandedBytes } from "./expand.ts";
-import { formatOf } from "./linear.ts";
+import { formatOf } from "./linearFrame.ts";
 import { PANEL, type PanelFormat, panelBytes } from "./packFormats.ts";
 
 type EmbedCall = Extract<OpCall, { op: "embed" }>;

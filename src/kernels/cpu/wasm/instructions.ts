@@ -182,6 +182,8 @@ export const i16x8 = {
   extendLowU: unary("v128", simd(0x89)),
   extendHighU: unary("v128", simd(0x8a)),
   narrowI32S: binary("v128", simd(0x85)),
+  /** Relaxed SIMD: sums of two adjacent products, a signed 8-bit, b 7-bit (0..127); they must fit 16 bits. */
+  relaxedDotI8I7: binary("v128", simd(0x112)),
   extmulLowI8S: binary("v128", simd(0x9c)),
   extmulHighI8S: binary("v128", simd(0x9d)),
 } as const;
