@@ -102,7 +102,9 @@ async function answerSteered(cli: Cli, model: SteerableModel, vector: SteeringVe
   const lap = stopwatch();
   const { signal } = cli.interrupt;
   const steer = scale === 0 ? undefined : vector.times(scale);
-  const { text, stopReason } = await model.generate(PROMPT, { maxTokens: MAX_TOKENS, steer, signal }).result();
+  // exact: the same text on every machine, and the one in the README
+  const options = { maxTokens: MAX_TOKENS, precision: "exact", steer, signal } as const;
+  const { text, stopReason } = await model.generate(PROMPT, options).result();
   return { scale, text, cut: stopReason !== "eos", ms: lap() };
 }
 
