@@ -119,10 +119,10 @@ async function open(source: ByteSource, signal?: AbortSignal): Promise<GgufFile>
     tensors,
     metadata,
     headerBytes: c.header(),
-    async read(name, signal) {
+    async read(name, signal, scratch) {
       const info = tensors.get(name);
       if (!info) throw missingTensor(where, name);
-      return source.read(info.offsetBytes, info.bytes, signal);
+      return source.read(info.offsetBytes, info.bytes, signal, scratch);
     },
     close: () => source.close(),
   };

@@ -85,10 +85,10 @@ function merge(
     tensors,
     metadata: first!.metadata,
     headerBytes: first!.headerBytes,
-    async read(name, signal) {
+    async read(name, signal, scratch) {
       const shard = weightMap.get(name);
       if (shard === undefined) throw missingTensor(where, name);
-      return shards.get(shard)!.read(name, signal);
+      return shards.get(shard)!.read(name, signal, scratch);
     },
     async close() {
       for (const file of shards.values()) await file.close();

@@ -7,8 +7,11 @@ import { FormatError } from "../tensor/errors.ts";
 export interface ByteSource {
   readonly name: string;
   readonly sizeBytes: number;
-  /** The bytes, perhaps as a view of memory that others hold too. @throws FormatError past the end. */
-  read(offsetBytes: number, lengthBytes: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The bytes, perhaps as a view of memory that others hold too. A source that must copy them puts them into `scratch` where
+   * that is large enough, so that reading a whole model makes no garbage. @throws FormatError past the end.
+   */
+  read(offsetBytes: number, lengthBytes: number, signal?: AbortSignal, scratch?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -36,9 +39,10 @@ export async function fileSource(path: string): Promise<ByteSource> {
   return {
     name: path,
     sizeBytes,
-    async read(offsetBytes, lengthBytes, signal) {
+    async read(offsetBytes, lengthBytes, signal, scratch) {
       checkRange(path, sizeBytes, offsetBytes, lengthBytes);
-      const out = new Uint8Array(lengthBytes);
+      const fits = scratch !== undefined && scratch.length >= lengthBytes;
+      const out = fits ? scratch.subarray(0, lengthBytes) : new Uint8Array(lengthBytes);
       let at = 0;
       while (at < lengthBytes) {
         signal?.throwIfAborted();

@@ -48,7 +48,7 @@ export interface TensorFile {
   /** The header as stored, for hashing. */
   readonly headerBytes: Uint8Array;
   /** The tensor's stored bytes; may be a view of memory. @throws FormatError for an unknown name. */
-  read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
+  read(name: string, signal?: AbortSignal, scratch?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

@@ -115,6 +115,8 @@ class Reader {
   readonly dtypes = new Set<DType>();
   bytes = 0;
   readonly matrices: Matrix[] = [];
+  /** Reused from matrix to matrix, one for each part that is stacked. */
+  readonly #scratch: Uint8Array[] = [];
 
   constructor(
     readonly file: TensorFile,
@@ -129,7 +131,7 @@ class Reader {
     return this.file.tensors.has(name);
   }
 
-  async #read(name: string, shape: Shape): Promise<{ dtype: DType; bytes: Uint8Array }> {
+  async #read(name: string, shape: Shape, slot?: number): Promise<{ dtype: DType; bytes: Uint8Array }> {
     const info = this.file.tensors.get(name);
     if (!info)
       throw new FormatError(
@@ -150,7 +152,14 @@ class Reader {
     }
     this.signal?.throwIfAborted();
     this.dtypes.add(info.dtype as DType);
-    return { dtype: info.dtype as DType, bytes: await this.file.read(name, this.signal) };
+    const scratch = slot === undefined ? undefined : this.#scratchOf(slot, info.bytes);
+    return { dtype: info.dtype as DType, bytes: await this.file.read(name, this.signal, scratch) };
+  }
+
+  #scratchOf(slot: number, bytes: number): Uint8Array {
+    const have = this.#scratch[slot];
+    if (have && have.length >= bytes) return have;
+    return (this.#scratch[slot] = new Uint8Array(bytes));
   }
 
   /** A vector [n] as float32 on the device. */
@@ -160,9 +169,9 @@ class Reader {
     return this.scope.from(dequantize(dtype, bytes), [n], name);
   }
 
-  /** Rows [n, k] as stored. */
-  async part(name: string, n: number, k: number, transposed = false): Promise<MatrixPart> {
-    const { dtype, bytes } = await this.#read(name, transposed ? [k, n] : [n, k]);
+  /** Rows [n, k] as stored; valid until another part is read into the same slot. */
+  async part(name: string, n: number, k: number, transposed = false, slot = 0): Promise<MatrixPart> {
+    const { dtype, bytes } = await this.#read(name, transposed ? [k, n] : [n, k], slot);
     return { dtype, n, k, bytes: transposed ? transposeBytes(bytes, k, n) : bytes };
   }
 
@@ -190,7 +199,7 @@ class Reader {
     const parts: MatrixPart[] = [];
     const biases: Float32Array[] = [];
     for (const [i, name] of names.entries()) {
-      const part = await this.part(`${name}.weight`, ns[i]!, k, this.transposed);
+      const part = await this.part(`${name}.weight`, ns[i]!, k, this.transposed, i);
       parts.push(arrange ? arrange(part, i) : part);
       if (!this.has(`${name}.bias`)) continue;
       const { dtype, bytes } = await this.#read(`${name}.bias`, [ns[i]!]);

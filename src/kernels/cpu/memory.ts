@@ -107,7 +107,8 @@ export class LinearMemory {
     const tail = last && last.address + last.bytes === usable ? last.bytes : 0;
     const needed = Math.ceil((size - tail) / PAGE_BYTES);
     const have = this.#end / PAGE_BYTES;
-    const pages = Math.min(Math.max(needed, GROW_PAGES), this.#maximumPages - have);
+    // by a quarter at least: every growth replaces the views and may move the memory
+    const pages = Math.min(Math.max(needed, GROW_PAGES, have >> 2), this.#maximumPages - have);
     try {
       if (pages < needed) throw new RangeError(`the limit is ${this.#maximumPages} pages of 64 KiB`);
       this.memory.grow(pages);
