@@ -1,13 +1,14 @@
 /**
- * Runs the code blocks of README.md against the build, each in turn, in an empty folder (support/snippets.ts tells which
- * run). Blocks of `npm ci && ...` would start these very tests: their scripts are looked up instead.
+ * Runs the code blocks of README.md and the programs of examples/ against the build, each in turn, in an empty folder
+ * (support/snippets.ts tells which blocks run). Blocks of `npm ci && ...` would start these very tests: their scripts are
+ * looked up instead.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeNeeding, needBuild, needModel, root } from "./support/needs.ts";
-import { linkPackage, runSnippet, type Snippet, snippetsOf } from "./support/snippets.ts";
+import { linkPackage, runProgram, runSnippet, type Snippet, snippetsOf } from "./support/snippets.ts";
 
 const BLOCK_TIMEOUT_MS = 300_000;
 const readme = existsSync(join(root, "README.md")) ? readFileSync(join(root, "README.md"), "utf8") : "";
@@ -54,6 +55,19 @@ describe("README.md", () => {
       it(`line ${snippet.line} (${snippet.language})`, () => expectToRun(snippet), BLOCK_TIMEOUT_MS);
     }
   });
+});
+
+describeNeeding([needBuild, needModel], "examples/", () => {
+  const programs = readdirSync(join(root, "examples")).filter((file) => file.endsWith(".mjs"));
+  it.each(programs)(
+    "%s",
+    async (file) => {
+      const { code, stdout, stderr } = await runProgram(process.execPath, [join("examples", file)], folder);
+      expect(code, `${stdout}\n${stderr}`).toBe(0);
+      expect(stdout).not.toBe("");
+    },
+    BLOCK_TIMEOUT_MS,
+  );
 });
 
 describe("finding code blocks", () => {
