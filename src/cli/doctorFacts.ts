@@ -7,8 +7,8 @@ import { arch, cpus, platform, release, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type CpuBackend, createCpuBackend } from "../kernels/index.ts";
 import { resolveModel } from "../model/hub/index.ts";
+import { cacheFolder } from "./cachedModels.ts";
 import { DEFAULT_MODEL } from "./flags.ts";
-import { cacheFolder } from "./hubShim.ts";
 
 export interface DoctorFacts {
   readonly trimtab: string;
