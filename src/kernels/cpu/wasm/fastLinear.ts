@@ -6,10 +6,14 @@
 import type { Command, Features, LowerContext } from "../kernel.ts";
 import { type Func, i32, type Local, type ModuleBuilder } from "./asm.ts";
 import { type FastFormat, fastFormat } from "./fastFormats.ts";
+import { addFastPanel, addUnpack, fastStripBytes, fastStripRows, unpackedBytes } from "./fastGemm.ts";
 import { addFastGemv, FAST_GEMV_BYTES } from "./fastGemv.ts";
 import { epilogueKey } from "./linearEpilogue.ts";
 import { ARG, emitPanels, type LinearCall, type LinearJob, linearCommand, type PanelBody } from "./linearFrame.ts";
 import { addQuantizeRow, emitQuantize, quantizedRowBytes, quantizeKey } from "./quantize.ts";
+
+/** From this many rows on, unpacking the panel pays. */
+const GEMM_ROWS = 8;
 
 /** Undefined where `fast` is not defined for the job's weights. */
 export function lowerFastLinear(call: LinearCall, ctx: LowerContext, job: LinearJob): Command[] | undefined {
@@ -33,11 +37,18 @@ export function lowerFastLinear(call: LinearCall, ctx: LowerContext, job: Linear
     units: rows,
     scratchBytes: 0,
   };
-  const multiply = {
-    key: `linear/fastFew/${key}`,
-    emit: emit((m, epilogue, features) => fewBody(m, job, fast, epilogue, features)),
-    scratchBytes: FAST_GEMV_BYTES,
-  };
+  const multiply =
+    rows < GEMM_ROWS
+      ? {
+          key: `linear/fastFew/${key}`,
+          emit: emit((m, epilogue, features) => fewBody(m, job, fast, epilogue, features)),
+          scratchBytes: FAST_GEMV_BYTES,
+        }
+      : {
+          key: `linear/fast/${key}`,
+          emit: emit((m, epilogue, features) => gemmBody(m, job, fast, epilogue, features)),
+          scratchBytes: fastStripBytes(fast, ctx.features) + unpackedBytes(fast, k),
+        };
   return [quantize, linearCommand(call, ctx, job, multiply, shared)];
 }
 
@@ -74,6 +85,35 @@ function fewBody(
         f.call(gemv, [rows.x, c.panel, strip]);
         f.call(epilogue, [strip, 1, c.columns, c.bias, rows.residual, rows.y]);
         rows.advance(1, e.residual);
+      });
+    };
+  };
+}
+
+/** Many rows: the panel is unpacked once. */
+function gemmBody(
+  m: ModuleBuilder,
+  { k, epilogue: e }: LinearJob,
+  fast: FastFormat,
+  epilogue: number,
+  features: Features,
+): PanelBody {
+  const unpack = addUnpack(m, fast, k);
+  const panel = addFastPanel(m, fast, k, features);
+  const most = fastStripRows(fast, features);
+  return (f, c) => {
+    const [args, , , strip] = f.params as [Local, Local, Local, Local];
+    const unpacked = f.i32(i32.add(strip, fastStripBytes(fast, features)));
+    const cursor = new RowCursor(f, args, quantizedRowBytes(fast, k), 4 * e.n);
+    const rows = f.i32();
+    return () => {
+      f.call(unpack, [c.panel, unpacked]);
+      cursor.open(c.y, c.residual);
+      f.while(i32.gtS(cursor.left, 0), () => {
+        f.set(rows, i32.select(most, cursor.left, i32.gtS(cursor.left, most)));
+        f.call(panel, [cursor.x, unpacked, strip, rows]);
+        f.call(epilogue, [strip, rows, c.columns, c.bias, cursor.residual, cursor.y]);
+        cursor.advance(most, e.residual);
       });
     };
   };
