@@ -5,7 +5,7 @@
  */
 import { type OpCall, SEQ } from "../../../tensor/backend.ts";
 import { type Command, type Features, f32Bits, type LowerContext } from "../kernel.ts";
-import { type Expr, type Func, f32, i32, type Local, ModuleBuilder } from "./asm.ts";
+import { type Expr, type Func, f32, f32x4, i32, type Local, ModuleBuilder, v128 } from "./asm.ts";
 import { addDirectScores, addMix, addPanelScores, type CacheRows, fillRow } from "./attentionCore.ts";
 import { type AttentionPlan, planAttention, planKey } from "./attentionPlan.ts";
 import { forVectors, loadLanes, storeLanes } from "./math.ts";
@@ -65,14 +65,16 @@ export function forBlockRows(f: Func, plan: AttentionPlan, b: Block, body: (g: L
   f.loop(g, 0, plan.unitHeads, 1, () => f.loop(i, 0, b.n, 1, () => body(g, i)));
 }
 
-/** Fills the z table: addresses of the output rows of a block. */
+/** Fills the z table with the addresses of a block's output rows, and those rows with 0. */
 export function pointOutputs(f: Func, plan: AttentionPlan, z: Expr, b: Block, scratch: Local): void {
   const { H, Dh } = plan.heads;
   const slot = f.i32(i32.add(scratch, plan.zTable));
   const firstRow = rowAddress(f, z, i32.add(b.seq.rowStart, b.first), H * Dh * 4);
   forBlockRows(f, plan, b, (g, i) => {
     const head = i32.mul(i32.add(i32.mul(i, H), i32.add(b.head, g)), Dh * 4);
-    f.storeI32(slot, i32.add(firstRow, head));
+    const row = f.i32(i32.add(firstRow, head));
+    forVectors(f, Dh, (offset, count) => storeLanes(f, at(row, offset), v128.zero(), count));
+    f.storeI32(slot, row);
     f.increment(slot, 4);
   });
 }
@@ -93,7 +95,7 @@ export function addScores(
   return { panel: addPanelScores(m, features, plan), direct: addDirectScores(m, features, plan) };
 }
 
-/** Packs the block's queries and leaves its unmasked scores in scratch. */
+/** Packs the block's queries, times the scale, and leaves its unmasked scores in scratch. */
 export function emitScores(
   f: Func,
   plan: AttentionPlan,
@@ -106,9 +108,12 @@ export function emitScores(
   const rowBytes = (H + 2 * Hkv) * Dh * 4;
   const q = rowAddress(f, w.qkv, i32.add(b.seq.rowStart, b.first), rowBytes);
   const to = f.i32(scratch);
+  const scale = f.v128(f32x4.splat(f32.reinterpret(w.scale)));
   forBlockRows(f, plan, b, (g, i) => {
     const from = f.i32(i32.add(q, i32.add(i32.mul(i, rowBytes), i32.mul(i32.add(b.head, g), Dh * 4))));
-    forVectors(f, Dh, (offset, count) => storeLanes(f, at(to, offset), loadLanes(at(from, offset), count), count));
+    forVectors(f, Dh, (offset, count) => {
+      storeLanes(f, at(to, offset), f32x4.mul(loadLanes(at(from, offset), count), scale), count);
+    });
     f.increment(to, Dh * 4);
   });
   const keys = i32.add(b.seq.prefixLength, b.seq.ownLength);
@@ -119,7 +124,7 @@ export function emitScores(
   const lo = f.i32(i32.select(i32.and(lowest, -8), i32.const(0), windowed));
   const cache = cacheRows(f, w.kCache, plan, b);
   const M = i32.mul(b.n, plan.unitHeads);
-  const args = [M, lo, hi, cache.prefixBase, cache.ownBase, cache.prefix, f32.reinterpret(w.scale), scratch];
+  const args = [M, lo, hi, cache.prefixBase, cache.ownBase, cache.prefix, scratch];
   f.if(
     i32.ltS(b.seq.rows, PANEL_MIN_ROWS),
     () => f.call(functions.direct, args),

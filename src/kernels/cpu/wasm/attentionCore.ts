@@ -4,7 +4,7 @@
  * that results do not depend on how rows were cut into blocks. Knows no call and no sequence table.
  */
 import type { Features } from "../kernel.ts";
-import { type Expr, type Func, f32, f32x4, i32, type Local, type ModuleBuilder, v128 } from "./asm.ts";
+import { type Expr, type Func, f32, f32x4, i32, type Local, type ModuleBuilder, type ValueType, v128 } from "./asm.ts";
 import type { AttentionPlan } from "./attentionPlan.ts";
 import { PANEL_KEYS } from "./attentionPlan.ts";
 import { forVectors, loadLanes, madd, storeLanes } from "./math.ts";
@@ -51,36 +51,57 @@ function accumulators(f: Func, rows: number, columns: number): Local[][] {
   return Array.from({ length: rows }, () => Array.from({ length: columns }, () => f.v128(v128.zero())));
 }
 
+/**
+ * Tile heights by tier: the largest that V8 keeps in registers first. A tile is a function of one loop that stores its sums
+ * as they are: V8 spills them inside the loop as soon as anything is computed from them after it (27 against 57 GFLOP/s).
+ */
+const tileHeights = (features: Features): readonly number[] => (features.fma ? [6, 3, 1] : [4, 2, 1]);
+
+/** tile(q, panel, to): the scores of R packed queries against the 8 keys of a panel. */
+function addPanelTile(
+  m: ModuleBuilder,
+  features: Features,
+  { heads: { Dh }, stride }: AttentionPlan,
+  R: number,
+): number {
+  return m.func(["i32", "i32", "i32"], undefined, (f) => {
+    const [q, panel, to] = f.params as [Local, Local, Local];
+    const acc = accumulators(f, R, 2);
+    const end = f.i32(i32.add(q, Dh * 4));
+    f.while(i32.ne(q, end), () => {
+      rankOne(f, features, acc, (r) => v128.load32Splat(q, r * Dh * 4), [v128.load(panel), v128.load(panel, 16)]);
+      f.increment(q, 4);
+      f.increment(panel, PANEL_KEYS * 4);
+    });
+    acc.forEach((sums, r) => sums.forEach((sum, v) => f.storeV128(to, sum, r * stride * 4 + v * 16)));
+  });
+}
+
 /** Scores M × [lo, hi) with lanes along the keys, from key panels transposed into scratch. For many rows. */
 export function addPanelScores(m: ModuleBuilder, features: Features, plan: AttentionPlan): number {
-  const { heads: { Hkv, Dh }, stride } = plan; // biome-ignore format: one line
-  return m.func(["i32", "i32", "i32", "i32", "i32", "i32", "f32", "i32"], undefined, (f) => {
-    const [M, lo, hi, prefixBase, ownBase, prefix, scale, scratch] = f.params as readonly Local[] as LocalTuple;
-    const scaleLanes = f.v128(f32x4.splat(scale));
+  const {
+    heads: { Hkv, Dh },
+    stride,
+  } = plan;
+  const tiles = new Map(tileHeights(features).map((R) => [R, addPanelTile(m, features, plan, R)]));
+  return m.func(CORE_PARAMS, undefined, (f) => {
+    const [M, lo, hi, prefixBase, ownBase, prefix, scratch] = f.params as readonly Local[] as CoreParams;
     const [panel, scores] = [f.i32(i32.add(scratch, plan.panel)), f.i32(i32.add(scratch, plan.scores))];
     const j = f.i32();
     f.loop(j, lo, hi, PANEL_KEYS, () => {
       packPanel(f, plan, { prefixBase, ownBase, prefix }, Hkv * Dh * 4, j, hi, panel);
-      forRowTiles(f, M, features.fma ? [6, 3, 1] : [4, 2, 1], (row, R) => {
-        const acc = accumulators(f, R, 2);
-        const q = f.i32(i32.add(scratch, i32.mul(row, Dh * 4)));
-        const k = f.i32(panel);
-        const end = f.i32(i32.add(q, Dh * 4));
-        f.while(i32.ltU(q, end), () => {
-          rankOne(f, features, acc, (r) => v128.load32Splat(q, r * Dh * 4), [v128.load(k), v128.load(k, 16)]);
-          f.increment(q, 4);
-          f.increment(k, 32);
-        });
-        const to = f.i32(at(scores, i32.add(i32.mul(row, stride * 4), i32.shl(j, 2))));
-        acc.forEach((sums, r) =>
-          sums.forEach((sum, v) => f.storeV128(to, f32x4.mul(sum, scaleLanes), r * stride * 4 + v * 16)),
-        );
+      const column = f.i32(at(scores, i32.shl(j, 2)));
+      forRowTiles(f, M, tileHeights(features), (row, R) => {
+        const q = i32.add(scratch, i32.mul(row, Dh * 4));
+        f.call(tiles.get(R)!, [q, panel, i32.add(column, i32.mul(row, stride * 4))]);
       });
     });
   });
 }
 
-type LocalTuple = readonly [Local, Local, Local, Local, Local, Local, Local, Local];
+/** (M, lo, hi, prefixBase, ownBase, prefix, scratch) of the functions below. */
+const CORE_PARAMS: readonly ValueType[] = Array<ValueType>(7).fill("i32");
+type CoreParams = readonly [Local, Local, Local, Local, Local, Local, Local];
 
 /** Keys [j, j + 8) as columns of panel [Dh, 8]; keys past the end repeat the last one (their scores are masked later). */
 function packPanel(
@@ -110,10 +131,9 @@ function packPanel(
 /** Scores M × [lo, hi) with lanes along Dh, straight from the cache. For a row or two, where transposing would cost more. */
 export function addDirectScores(m: ModuleBuilder, features: Features, plan: AttentionPlan): number {
   const { heads: { Hkv, Dh }, stride } = plan; // biome-ignore format: one line
-  return m.func(["i32", "i32", "i32", "i32", "i32", "i32", "f32", "i32"], undefined, (f) => {
-    const [M, lo, hi, prefixBase, ownBase, prefix, scale, scratch] = f.params as readonly Local[] as LocalTuple;
+  return m.func(CORE_PARAMS, undefined, (f) => {
+    const [M, lo, hi, prefixBase, ownBase, prefix, scratch] = f.params as readonly Local[] as CoreParams;
     const cache = { prefixBase, ownBase, prefix };
-    const scaleLanes = f.v128(f32x4.splat(scale));
     const scores = f.i32(i32.add(scratch, plan.scores));
     const last = f.i32(i32.sub(hi, 1));
     const j = f.i32();
@@ -133,7 +153,7 @@ export function addDirectScores(m: ModuleBuilder, features: Features, plan: Atte
           });
         });
         const to = f.i32(at(scores, i32.add(i32.mul(row, stride * 4), i32.shl(j, 2))));
-        acc.forEach((sums, r) => f.storeV128(to, f32x4.mul(sumEach(f, sums), scaleLanes), r * stride * 4));
+        acc.forEach((sums, r) => f.storeV128(to, sumEach(f, sums), r * stride * 4));
       });
     });
   });
@@ -155,64 +175,80 @@ function sumEach(f: Func, [a, b, c, d]: readonly Local[]): Expr {
   );
 }
 
+/** Keys that the mix takes at a time, so that their values stay in the cache for all rows. */
+const MIX_KEYS = 256;
+
 /**
- * z rows = P [M, lo..hi) · v, with lanes along Dh. P lies in scratch like the scores; the address of each output row is in
- * the z table. Sums run over ascending keys in one accumulator an element.
+ * z rows += P [M, lo..hi) · v, with lanes along Dh. P lies in scratch like the scores; the address of each output row is in
+ * the z table. Sums run over ascending keys in one accumulator an element, which waits in z between blocks of keys.
  */
 export function addMix(m: ModuleBuilder, features: Features, plan: AttentionPlan): number {
-  const { Dh } = plan.heads;
-  return m.func(["i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (f) => {
-    const M = f.params[0]!;
-    const vectors = Math.ceil(Dh / 4);
-    const heights = features.fma ? [6, 3, 1] : [4, 2, 1];
-    forRowTiles(f, M, heights, (row, R) => {
-      const wide = features.fma ? { 6: 2, 3: 4 }[R] : { 4: 2, 2: 4 }[R];
-      const panelVectors = Math.min(wide ?? 8, vectors);
-      const column = f.i32(0);
-      const whole = Dh % 4 ? vectors - 1 : vectors;
-      f.while(i32.leS(i32.add(column, panelVectors * 16), i32.const(whole * 16)), () => {
-        mixTile(f, features, plan, row, R, column, Array<number>(panelVectors).fill(4));
-        f.increment(column, panelVectors * 16);
+  const tiles = addMixTiles(m, features, plan);
+  const rowBytes = plan.heads.Hkv * plan.heads.Dh * 4;
+  return m.func(CORE_PARAMS, undefined, (f) => {
+    const [M, lo, hi, prefixBase, ownBase, prefix, scratch] = f.params as readonly Local[] as CoreParams;
+    const [j, end, column] = [f.i32(lo), f.i32(), f.i32()];
+    f.while(i32.ltS(j, hi), () => {
+      const v = keyAddress(f, { prefixBase, ownBase, prefix }, j, rowBytes);
+      f.set(end, i32.add(j, MIX_KEYS));
+      f.set(end, i32.select(end, hi, i32.ltS(end, hi)));
+      f.set(end, i32.select(prefix, end, i32.and(i32.ltS(j, prefix), i32.ltS(prefix, end))));
+      forRowTiles(f, M, tileHeights(features), (row, R) => {
+        const { vectors, whole, rest } = tiles.get(R)!;
+        const pattern = f.i32(i32.add(i32.add(scratch, plan.scores), i32.mul(row, plan.stride * 4)));
+        const table = f.i32(i32.add(i32.add(scratch, plan.zTable), i32.shl(row, 2)));
+        const from = f.i32(i32.add(pattern, i32.shl(j, 2)));
+        const to = f.i32(i32.add(pattern, i32.shl(end, 2)));
+        const tile = (index: number): void => f.call(index, [from, to, i32.add(v, column), column, table]);
+        const wholeVectors = Math.floor(plan.heads.Dh / 4);
+        f.loop(column, 0, (wholeVectors - (wholeVectors % vectors)) * 16, vectors * 16, () => tile(whole));
+        if (rest !== undefined) tile(rest);
       });
-      const rest = Array<number>(whole % panelVectors).fill(4);
-      if (Dh % 4) rest.push(Dh % 4);
-      if (rest.length > 0) mixTile(f, features, plan, row, R, column, rest);
+      f.set(j, end);
     });
   });
 }
 
-/** One tile of `addMix`: R rows times vectors of `lanes` elements from byte `column` of a head. */
-function mixTile(
-  f: Func,
+/** Per tile height: the tile of the widest columns that registers hold, and one for what is left of Dh. */
+function addMixTiles(m: ModuleBuilder, features: Features, plan: AttentionPlan) {
+  const { Dh } = plan.heads;
+  const wholeVectors = Math.floor(Dh / 4);
+  return new Map(
+    tileHeights(features).map((R, i) => {
+      const vectors = Math.min([2, 4, 8][i]!, Math.max(1, wholeVectors));
+      const rest = Array<number>(wholeVectors % vectors).fill(4);
+      if (Dh % 4) rest.push(Dh % 4);
+      const whole = addMixTile(m, features, plan, R, Array<number>(vectors).fill(4));
+      return [R, { vectors, whole, rest: rest.length > 0 ? addMixTile(m, features, plan, R, rest) : undefined }];
+    }),
+  );
+}
+
+/** tile(p, end, v, column, table): R rows times vectors of `lanes` elements, from byte `column` of a head on. */
+function addMixTile(
+  m: ModuleBuilder,
   features: Features,
-  plan: AttentionPlan,
-  row: Local,
+  { heads: { Hkv, Dh }, stride }: AttentionPlan,
   R: number,
-  column: Local,
   lanes: readonly number[],
-): void {
-  const [, lo, hi, prefixBase, ownBase, prefix, scratch] = f.params as readonly Local[] as LocalTuple;
-  const { heads: { Hkv, Dh }, stride } = plan; // biome-ignore format: one line
-  const acc = accumulators(f, R, lanes.length);
-  const pattern = f.i32(i32.add(i32.add(scratch, plan.scores), i32.mul(row, stride * 4)));
-  const j = f.i32(lo);
-  const p = f.i32(i32.add(pattern, i32.shl(j, 2)));
-  f.while(i32.ltS(j, hi), () => {
-    const inPrefix = f.i32(i32.ltS(j, prefix));
-    const v = f.i32(at(keyAddress(f, { prefixBase, ownBase, prefix }, j, Hkv * Dh * 4), column));
-    f.set(j, i32.select(i32.select(prefix, hi, i32.ltS(prefix, hi)), hi, inPrefix));
-    const end = f.i32(i32.add(pattern, i32.shl(j, 2)));
+): number {
+  return m.func(Array<ValueType>(5).fill("i32"), undefined, (f) => {
+    const [p, end, v, column, table] = f.params as [Local, Local, Local, Local, Local];
+    const outputRow = (r: number): Local => f.i32(i32.add(i32.load(table, 4 * r), column));
+    const acc = Array.from({ length: R }, (_, r) => {
+      const z = outputRow(r);
+      return lanes.map((count, i) => f.v128(loadLanes(z, count, i * 16)));
+    });
     f.while(i32.ltU(p, end), () => {
       const values = lanes.map((count, i) => loadLanes(v, count, i * 16));
       rankOne(f, features, acc, (r) => v128.load32Splat(p, r * stride * 4), values);
       f.increment(p, 4);
       f.increment(v, Hkv * Dh * 4);
     });
-  });
-  const table = f.i32(i32.add(i32.add(scratch, plan.zTable), i32.shl(row, 2)));
-  acc.forEach((sums, r) => {
-    const z = f.i32(i32.add(i32.load(table, 4 * r), column));
-    sums.forEach((sum, i) => storeLanes(f, z, sum, lanes[i]!, i * 16));
+    acc.forEach((sums, r) => {
+      const z = outputRow(r);
+      sums.forEach((sum, i) => storeLanes(f, z, sum, lanes[i]!, i * 16));
+    });
   });
 }
 
