@@ -149,6 +149,13 @@ describe("the package", () => {
     expect(lock).not.toContain('"resolved"');
   });
 
+  it("locks the native packages of every platform, which npm ci asks for (else: node scripts/lock.mjs)", () => {
+    const packages: Record<string, { optionalDependencies?: Record<string, string> }> = JSON.parse(lock).packages;
+    const wanted = Object.values(packages).flatMap((p) => Object.keys(p.optionalDependencies ?? {}));
+    expect(wanted.length).toBeGreaterThan(10);
+    expect(wanted.filter((name) => !(`node_modules/${name}` in packages))).toEqual([]);
+  });
+
   it("names no package index and no folder of one machine", () => {
     const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0");
     const named = /https?:\/\/[a-z0-9.-]*(registry|pypi)[a-z0-9.-]*\/|["'`( ]\/(work|farm)\//;
