@@ -6,8 +6,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type CpuBackend, createCpuBackend } from "../kernels/index.ts";
-import { resolveModel } from "../model/hub/index.ts";
-import { cacheFolder } from "./cachedModels.ts";
+import { cacheFolder, resolveModel } from "../model/hub/index.ts";
 import { DEFAULT_MODEL } from "./flags.ts";
 
 export interface DoctorFacts {

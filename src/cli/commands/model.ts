@@ -1,7 +1,8 @@
 /** `trimtab model pull|info|ls`: fetching models, looking at them, listing the cache. */
 import type { Command } from "commander";
+import { cacheFolder, listCached } from "../../model/hub/index.ts";
 import { openModel } from "../../model/index.ts";
-import { cachedModels, cacheFolder } from "../cachedModels.ts";
+import { modelsAmong } from "../cachedModels.ts";
 import { addSourceFlags, type Cli, type SourceFlags } from "../flags.ts";
 import { pull, sourceOptions, watchLoading } from "../loading.ts";
 import { type ModelFacts, modelFacts } from "../modelFacts.ts";
@@ -79,7 +80,7 @@ function report(f: ModelFacts): string {
 }
 
 async function ls(cli: Cli, flags: Flags): Promise<void> {
-  const models = await cachedModels();
+  const models = modelsAmong(await listCached());
   if (flags.json) cli.terminal.json({ folder: cacheFolder(), models });
   else if (models.length === 0) cli.terminal.note(`no models in ${cacheFolder()}; trimtab model pull fetches one`);
   else for (const m of models) cli.terminal.data(`${m.name}\t${showBytes(m.bytes)}\t${m.path}\n`);
