@@ -54,7 +54,9 @@ export function planAttention(heads: HeadLayout, T: number, maxKeys: number): At
   const stride = scoreStride(maxKeys);
   let blockRows = TILE_ROWS * Math.max(1, Math.min(8, Math.round(ROWS_PER_UNIT / TILE_ROWS / unitHeads)));
   while (blockRows > TILE_ROWS && blockRows * unitHeads * stride * 4 > MAX_SCORE_BYTES) blockRows -= TILE_ROWS;
-  blockRows = Math.max(1, Math.min(blockRows, Math.ceil(T / Math.ceil(MIN_UNITS / headUnits))));
+  const fewest = Math.ceil(T / Math.ceil(MIN_UNITS / headUnits));
+  // Whole tiles, so that prompts of different lengths share modules.
+  blockRows = Math.min(blockRows, fewest > TILE_ROWS ? Math.ceil(fewest / TILE_ROWS) * TILE_ROWS : Math.max(1, fewest));
   const blocks = Math.ceil(T / blockRows);
   const rows = unitHeads * blockRows;
   const align = (bytes: number): number => Math.ceil(bytes / 16) * 16;
