@@ -25,9 +25,3 @@ export function bestOfBatches(run: () => void, batchMs: number, batches: number)
     }, batches) / calls
   );
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}

@@ -53,12 +53,6 @@ export function byteLength(dtype: DType, elems: number): number {
 const scratchF32 = new Float32Array(1);
 const scratchU32 = new Uint32Array(scratchF32.buffer);
 
-/** bf16 bits to float32 (exact: bf16 is the upper half of a float32). */
-export function bf16ToF32(bits: number): number {
-  scratchU32[0] = bits << 16;
-  return scratchF32[0]!;
-}
-
 /** float32 to bf16 bits, rounding to nearest even; NaN stays NaN. */
 export function f32ToBf16(value: number): number {
   scratchF32[0] = value;

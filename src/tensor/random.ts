@@ -22,8 +22,3 @@ export function stream(seed: number): () => number {
   let counter = 0;
   return () => uniform(seed, counter++);
 }
-
-/** A standard normal number by Box and Muller, from two of `next`. */
-export function normal(next: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-}

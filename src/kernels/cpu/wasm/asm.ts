@@ -155,11 +155,6 @@ export class Func {
   }
 }
 
-/** A call of a function with a result, as an expression. */
-export function callExpr(index: number, type: ValueType, args: readonly Expr[]): Expr {
-  return { type, code: [...args.flatMap((a) => a.code), 0x10, ...uleb(index)] };
-}
-
 export interface ModuleOptions {
   /** Whether the imported memory is shared between threads. */
   readonly shared: boolean;
