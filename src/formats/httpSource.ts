@@ -28,13 +28,15 @@ export async function httpSource(url: string, o: HttpSourceOptions = {}): Promis
   return {
     name: url,
     sizeBytes,
-    async read(offsetBytes, lengthBytes, signal) {
+    async read(offsetBytes, lengthBytes, own) {
       checkRange(url, sizeBytes, offsetBytes, lengthBytes);
       if (lengthBytes === 0) return new Uint8Array(0);
+      const signal = own && o.signal ? AbortSignal.any([own, o.signal]) : (own ?? o.signal);
       const last = offsetBytes + lengthBytes - 1;
       const response = await request(url, o, "GET", offsetBytes, last, signal);
       const got = contentRange(response);
-      const changed = response.headers.get("etag") !== etag || (got !== undefined && got.total !== sizeBytes);
+      const newTag = response.headers.get("etag") ?? etag; // not every server of a network sends one
+      const changed = newTag !== (etag ?? newTag) || (got !== undefined && got.total !== sizeBytes);
       if (changed || (got && (got.from !== offsetBytes || got.to !== last))) {
         await response.body?.cancel();
         if (changed) throw new FormatError(`${url}: the file on the server changed while it was read`, "open it again");
@@ -53,9 +55,8 @@ async function request(
   method: "GET" | "HEAD",
   from: number,
   to: number,
-  own?: AbortSignal,
+  signal = o.signal,
 ): Promise<Response> {
-  const signal = own && o.signal ? AbortSignal.any([own, o.signal]) : (own ?? o.signal);
   // a compressed reply would have another length; fetch itself asks for an uncompressed one where Range is set
   const headers: Record<string, string> = { ...o.headers };
   if (method === "GET") headers.Range = `bytes=${from}-${to}`;
@@ -94,7 +95,7 @@ async function sizeByHead(url: string, o: HttpSourceOptions): Promise<number> {
   throw new TrimtabError("E_HUB", `${url}: the server does not say how large the file is`, DOWNLOAD);
 }
 
-/** Exactly `lengthBytes` bytes; a longer body is cut off where it exceeds them. */
+/** Exactly `lengthBytes` bytes; a longer body is not read to its end. */
 async function readBody(
   url: string,
   response: Response,
@@ -106,23 +107,22 @@ async function readBody(
   let at = 0;
   try {
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-      if (at + part.value.length > lengthBytes) {
-        at += part.value.length;
-        break;
+      const end = at + part.value.length;
+      if (end > lengthBytes) {
+        await reader?.cancel();
+        throw new FormatError(`${url}: the server sent more than ${lengthBytes} bytes`, "try again");
       }
       out.set(part.value, at);
-      at += part.value.length;
+      at = end;
     }
   } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
     signal?.throwIfAborted();
     throw new TrimtabError("E_HUB", `${url}: the connection broke after ${at} of ${lengthBytes} bytes`, "try again", {
       cause,
     });
   }
-  if (at === lengthBytes) return out;
-  await reader?.cancel();
-  throw new FormatError(
-    `${url}: the server sent ${at < lengthBytes ? `only ${at}` : "more than"} ${at < lengthBytes ? `of ` : ""}${lengthBytes} bytes`,
-    "try again",
-  );
+  if (at < lengthBytes)
+    throw new FormatError(`${url}: the server sent only ${at} of ${lengthBytes} bytes`, "try again");
+  return out;
 }

@@ -95,6 +95,33 @@ describe("reading GGUF", () => {
     expect(Buffer.from(file.headerBytes).equals(Buffer.from(bytes))).toBe(true);
   });
 
+  it("reads a last value that begins where the window of 1 MiB ends", async () => {
+    const n = (1 << 20) - 62;
+    const bytes = gguf({
+      keys: [ggufKey("a", 9, concat(u32(0), u64(n), new Uint8Array(n).fill(7))), ggufKey("b", 4, u32(4000000000))],
+    });
+    expect(bytes.length).toBe((1 << 20) + 4);
+    const file = await openBytes(bytes);
+    expect(file.metadata.get("b")).toBe(4000000000);
+    expect((file.metadata.get("a") as Uint8Array).every((v) => v === 7)).toBe(true);
+    expect(Buffer.from(file.headerBytes).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it.each([8, 65536])("takes an alignment of %i", async (alignment) => {
+    const tensors = ["a", "b"].map((name, i) => ({ name, dims: [1], type: 0, offset: i * alignment }));
+    const keys = [ggufKey("general.alignment", 4, u32(alignment))];
+    const file = await openBytes(gguf({ keys, tensors, alignment, data: new Uint8Array(alignment + 4).fill(3) }));
+    expect(file.tensors.get("b")!.offsetBytes % alignment).toBe(0);
+    expect([...(await file.read("b"))]).toEqual([3, 3, 3, 3]);
+  });
+
+  it("takes arrays nested four deep", async () => {
+    const value = concat(...Array.from({ length: 3 }, () => concat(u32(9), u64(1))), u32(4), u64(1), u32(5));
+    expect((await openBytes(gguf({ keys: [ggufKey("k", 9, value)] }))).metadata.get("k")).toEqual([
+      [[new Uint32Array([5])]],
+    ]);
+  });
+
   it("takes zeros at the end up to one alignment, and none", async () => {
     const tensors = [{ name: "a", dims: [5], type: 0, offset: 0 }];
     for (const bytes of [20, 21, 32, 52]) {

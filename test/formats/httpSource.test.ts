@@ -61,6 +61,11 @@ const BEHAVIOURS: Record<string, (request: IncomingMessage, response: ServerResp
     });
     r.write("abc", () => r.destroy());
   },
+  "/stalls": (q, r, first) => {
+    if (first) return answer(q, r);
+    r.writeHead(206, { "content-range": `${q.headers.range!.replace("=", " ")}/${file.length}`, etag: '"1"' });
+    r.write("abc");
+  },
   "/hangs": (q, r, first) => (first ? answer(q, r) : undefined),
 };
 
@@ -163,6 +168,14 @@ describe("httpSource", () => {
   ])("reports a broken transfer: %s", async (path, message) => {
     const source = await httpSource(base + path);
     expect(await code(source.read(0, 8))).toEqual(["E_HUB", expect.stringMatching(message)]);
+  });
+
+  it("stops by the signal of the source in the middle of a body", async () => {
+    const whole = new AbortController();
+    const source = await httpSource(`${base}/stalls`, { signal: whole.signal });
+    const read = source.read(0, 8);
+    setTimeout(() => whole.abort(new Error("all over")), 50);
+    await expect(read).rejects.toThrow("all over");
   });
 
   it("stops by the signal of a read or of the source", async () => {
