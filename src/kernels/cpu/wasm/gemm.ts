@@ -1,10 +1,11 @@
 /**
- * GEMM micro-kernels: register tiles of up to 6 rows of x by 8 columns of an expanded panel, summed over the whole of K in
- * rising order (so a sum does not depend on the tile that made it), into a strip [rows][16]. Measured: 6×8 is the largest
- * tile that V8 keeps in 16 registers with FMA, 4×8 with mul+add; unrolling K makes both slower.
+ * GEMM micro-kernels: register tiles of a few rows of x by 8 or 16 columns of an expanded panel, summed over the whole of K
+ * in rising order (so a sum does not depend on the tile that made it), into a strip [rows][16]. Measured: 6×8 is the largest
+ * tile that V8 keeps in 16 registers with FMA, 4×8 with mul+add, 6×16 where it fuses neighbouring vectors; unrolling K makes
+ * all slower.
  */
 import type { Features } from "../kernel.ts";
-import { type Func, i32, type Local, type ModuleBuilder, v128 } from "./asm.ts";
+import { i32, type Local, type ModuleBuilder, v128 } from "./asm.ts";
 import { EXPANDED_ROW_BYTES } from "./expand.ts";
 import { madd } from "./math.ts";
 import { PANEL } from "./packFormats.ts";
@@ -14,16 +15,35 @@ export const STRIP_ROWS = 96;
 export const STRIP_ROW_BYTES = 4 * PANEL;
 export const STRIP_BYTES = STRIP_ROWS * STRIP_ROW_BYTES;
 
-const HALF_BYTES = 2 * PANEL;
-
 function tileRows(features: Features): number {
   return features.fma ? 6 : 4;
 }
 
-/** Adds half(x, b, strip, rows): rows of x [rows][K] times 8 columns at `b`, into 8 columns at `strip`. Returns its index. */
+/** Vectors of 4 columns. */
+function tileVectors(features: Features): number {
+  return features.wide ? 4 : 2;
+}
+
+/** Adds panelRows(x, b, strip, rows): rows of x [rows][K] times the expanded panel at `b`. Returns its index. */
+export function addPanelRows(m: ModuleBuilder, k: number, features: Features): number {
+  const vectors = tileVectors(features);
+  const side = addSide(m, k, vectors, features);
+  return m.func(["i32", "i32", "i32", "i32"], undefined, (f) => {
+    const [x, b, strip, rows] = f.params as [Local, Local, Local, Local];
+    for (let at = 0; at < STRIP_ROW_BYTES; at += 16 * vectors) {
+      f.call(side, [x, i32.add(b, at), i32.add(strip, at), rows]);
+    }
+  });
+}
+
+/** The same for 8 columns at `b`, into 8 columns at `strip`. */
 export function addHalfPanel(m: ModuleBuilder, k: number, features: Features): number {
+  return addSide(m, k, 2, features);
+}
+
+function addSide(m: ModuleBuilder, k: number, vectors: number, features: Features): number {
   const most = tileRows(features);
-  const tiles = Array.from({ length: most }, (_, i) => addTile(m, i + 1, k, features));
+  const tiles = Array.from({ length: most }, (_, i) => addTile(m, i + 1, vectors, k, features));
   return m.func(["i32", "i32", "i32", "i32"], undefined, (f) => {
     const [x, b, strip, rows] = f.params as [Local, Local, Local, Local];
     f.while(i32.geS(rows, most), () => {
@@ -36,33 +56,23 @@ export function addHalfPanel(m: ModuleBuilder, k: number, features: Features): n
   });
 }
 
-/** tile(x, b, strip): `rows` × 8. One pointer walks x, rows are immediate offsets. */
-function addTile(m: ModuleBuilder, rows: number, k: number, features: Features): number {
+/** tile(x, b, strip): `rows` by 4·`columnVectors` columns. One pointer walks x, rows are immediate offsets. */
+function addTile(m: ModuleBuilder, rows: number, columnVectors: number, k: number, features: Features): number {
   return m.func(["i32", "i32", "i32"], undefined, (f) => {
     const [x, b, strip] = f.params as [Local, Local, Local];
     const end = f.i32(i32.add(b, k * EXPANDED_ROW_BYTES));
-    const sums = Array.from({ length: rows }, () => [f.v128(), f.v128()] as const);
-    const [b0, b1, a] = [f.v128(), f.v128(), f.v128()];
+    const vectors = Array.from({ length: columnVectors }, () => f.v128());
+    const sums = Array.from({ length: rows }, () => vectors.map(() => f.v128()));
+    const a = f.v128();
     f.while(i32.ne(b, end), () => {
-      f.set(b0, v128.load(b));
-      f.set(b1, v128.load(b, 16));
-      sums.forEach(([s0, s1], r) => {
+      vectors.forEach((v, i) => f.set(v, v128.load(b, 16 * i)));
+      sums.forEach((row, r) => {
         f.set(a, v128.load32Splat(x, r * 4 * k));
-        f.set(s0, madd(features, a, b0, s0));
-        f.set(s1, madd(features, a, b1, s1));
+        row.forEach((s, i) => f.set(s, madd(features, a, vectors[i]!, s)));
       });
       f.increment(x, 4);
       f.increment(b, EXPANDED_ROW_BYTES);
     });
-    sums.forEach(([s0, s1], r) => {
-      f.storeV128(strip, s0, r * STRIP_ROW_BYTES);
-      f.storeV128(strip, s1, r * STRIP_ROW_BYTES + 16);
-    });
+    sums.forEach((row, r) => row.forEach((s, i) => f.storeV128(strip, s, r * STRIP_ROW_BYTES + 16 * i)));
   });
-}
-
-/** Emits both halves of a panel for `rows` rows of x. */
-export function emitPanelRows(f: Func, half: number, x: Local, b: Local, strip: Local, rows: Local): void {
-  f.call(half, [x, b, strip, rows]);
-  f.call(half, [x, i32.add(b, HALF_BYTES), i32.add(strip, HALF_BYTES), rows]);
 }

@@ -7,7 +7,7 @@ import type { Command, Features, LowerContext } from "../kernel.ts";
 import { i32, type Local, type ModuleBuilder } from "./asm.ts";
 import { addExpand, emitExpanded, expandedBytes } from "./expand.ts";
 import { lowerFastLinear } from "./fastLinear.ts";
-import { addHalfPanel, emitPanelRows, STRIP_BYTES, STRIP_ROWS } from "./gemm.ts";
+import { addPanelRows, STRIP_BYTES, STRIP_ROWS } from "./gemm.ts";
 import { addGemv, gemvScratchBytes } from "./gemv.ts";
 import { type Epilogue, epilogueKey } from "./linearEpilogue.ts";
 import {
@@ -68,7 +68,7 @@ function gemmBody(
   features: Features,
 ): PanelBody {
   const expand = addExpand(m, format, k, features);
-  const half = addHalfPanel(m, k, features);
+  const panelRows = addPanelRows(m, k, features);
   return (f, c) => {
     const [args, , , strip] = f.params as [Local, Local, Local, Local];
     const firstX = f.i32(i32.load(args, ARG.x));
@@ -84,7 +84,7 @@ function gemmBody(
       f.set(left, allRows);
       f.while(i32.gtS(left, 0), () => {
         f.set(rows, i32.select(STRIP_ROWS, left, i32.gtS(left, STRIP_ROWS)));
-        emitPanelRows(f, half, x, b, strip, rows);
+        f.call(panelRows, [x, b, strip, rows]);
         f.call(epilogue, [strip, rows, c.columns, c.bias, residual, y]);
         f.increment(x, STRIP_ROWS * 4 * k);
         f.increment(y, STRIP_ROWS * 4 * e.n);
