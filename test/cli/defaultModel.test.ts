@@ -14,19 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const GOLDEN = join(fixtures, "smollm2", "generate.safetensors");
 const PROMPT = "My favourite season of the year is";
-const GREEDY = [
-  "--raw",
-  "--prompt",
-  PROMPT,
-  "--max-tokens",
-  "48",
-  "--temperature",
-  "0",
-  "--ignore-eos",
-  "--precision",
-  "exact",
-  "--json",
-];
+const GREEDY = ["--raw", "--prompt", PROMPT, "--max-tokens", "48", "--temperature", "0", "--ignore-eos", "--json"];
 const META = { model: "golden", modelSha256: "", method: "random", read: "none", pairs: 0, createdBy: "test" };
 
 describeNeeding([needBuild, needModel], "the default model", () => {
@@ -38,7 +26,7 @@ describeNeeding([needBuild, needModel], "the default model", () => {
     expect(result.promptTokens).toEqual(golden.get("ids")!.ints);
     expect(result.tokens).toEqual(golden.get("plain")!.ints.slice(7));
     expect(result.text).toMatch(/^ probably the one that has the most people visiting the beach\.\nassistant\n/);
-    expect(result.stopReason).toBe("length");
+    expect(result).toMatchObject({ stopReason: "length", precision: "exact" });
   });
 
   it("gives the 48 golden tokens steered, from a file of two layers", async () => {

@@ -79,7 +79,7 @@ function toJson(model: SteerableModel, result: GenerationResult, flags: Flags, t
     stopReason,
     timings: { loadMs, ...timings, totalMs },
     seed: flags.seed,
-    precision: precisionOf(model, flags.precision),
+    precision: precisionOf(model, samplingOptions(flags).precision),
     model: name,
     device: deviceFacts(model),
   };
