@@ -47,7 +47,7 @@ export interface TensorFile {
   readonly metadata: ReadonlyMap<string, unknown>;
   /** The header as stored, for hashing. */
   readonly headerBytes: Uint8Array;
-  /** The tensor's stored bytes; may be a view of memory. @throws FormatError for an unknown name. */
+  /** The tensor's stored bytes; may be a view of memory, or of `scratch` (see ByteSource). @throws FormatError for an unknown name. */
   read(name: string, signal?: AbortSignal, scratch?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }

@@ -68,6 +68,18 @@ describe("fileSource", () => {
     await expect(fileSource(join(folder, "none"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  it("reads into scratch memory that is large enough, elsewhere if it is not", async () => {
+    const source = await fileSource(join(folder, "a.bin"));
+    const scratch = new Uint8Array(100);
+    const inside = await source.read(7, 60, undefined, scratch);
+    expect([inside.buffer === scratch.buffer, inside.length]).toEqual([true, 60]);
+    expect(Buffer.from(scratch.subarray(0, 60))).toEqual(Buffer.from(content.subarray(7, 67)));
+    const outside = await source.read(7, 101, undefined, scratch);
+    expect(outside.buffer === scratch.buffer).toBe(false);
+    expect(Buffer.from(outside)).toEqual(Buffer.from(content.subarray(7, 108)));
+    await source.close();
+  });
+
   it("notices a file that became shorter", async () => {
     const path = join(folder, "shrinks.bin");
     await writeFile(path, content);
