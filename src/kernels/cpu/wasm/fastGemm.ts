@@ -216,17 +216,17 @@ class Tile {
 
   #emitScales(): void {
     const { f, features, format, shape } = this;
-    const minimum = partSum(format) === "minimum";
+    const hasMinimum = partSum(format) === "minimum";
     for (let r = 0; r < shape.rows; r++) {
       const d = f.v128(v128.load32Splat(this.#part, this.#partAt(r)));
+      const dSum = f.v128(v128.load32Splat(this.#part, this.#partAt(r) + 4));
       for (let v = 0; v < shape.vectors; v++) {
-        const factor = f32x4.mul(v128.load(this.#scales, 16 * v), d);
         const sum = this.#sums[r]![v]!;
-        f.set(sum, madd(features, f32x4.fromI32(this.#ints[r]![v]!), factor, sum));
-        if (minimum) {
-          const dSum = v128.load32Splat(this.#part, this.#partAt(r) + 4);
-          f.set(sum, madd(features, v128.load(this.#scales, SCALE_BYTES + 16 * v), dSum, sum));
-        }
+        f.set(
+          sum,
+          madd(features, f32x4.fromI32(this.#ints[r]![v]!), f32x4.mul(v128.load(this.#scales, 16 * v), d), sum),
+        );
+        if (hasMinimum) f.set(sum, madd(features, v128.load(this.#scales, SCALE_BYTES + 16 * v), dSum, sum));
       }
     }
   }
