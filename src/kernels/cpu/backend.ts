@@ -191,16 +191,16 @@ export class CpuBackend implements Backend {
     if (known && known.calls === calls.length) return known;
     if (known) this.release(calls);
     if (this.#threads > 1 && !this.#pool) this.#startPool();
-    const made = buildProgram(calls, this.#lowering, this.#memory, (command) => this.#kernel(command));
+    const made = buildProgram(calls, this.#lowering, this.#memory, (command) => this.#kernel(command), this.#threads);
     this.#programs.set(calls, made);
     this.#reserveScratch(made.scratchBytes);
     return made;
   }
 
-  /** Resolves when all threads take part; runs before that are done by the caller alone. For benchmarks and tests. */
+  /** Resolves when all threads are up; runs before that are done by those that are. For benchmarks and tests. */
   async threadsReady(): Promise<void> {
     if (this.#threads > 1 && !this.#pool) this.#startPool();
-    while (this.#pool && !this.#pool.usable && !this.#pool.broken)
+    while (this.#pool && !this.#pool.complete && !this.#pool.broken)
       await new Promise((resolve) => setTimeout(resolve, 1));
   }
 

@@ -5,7 +5,7 @@
 import type { OpCall, OpName } from "../../tensor/backend.ts";
 import type { Command, LowerContext } from "./kernel.ts";
 import type { LinearMemory } from "./memory.ts";
-import type { CommandRange } from "./pool.ts";
+import { type CommandRange, chunksOf } from "./pool.ts";
 import { COMMAND } from "./poolWorker.ts";
 import { lowerColumns } from "./wasm/columns.ts";
 import { lowerEmbed } from "./wasm/embed.ts";
@@ -60,6 +60,7 @@ export function buildProgram(
   ctx: Omit<LowerContext, "shared">,
   memory: LinearMemory,
   kernel: (command: Command) => Kernel,
+  threads: number,
 ): Program {
   const areas: Area[] = [];
   const take = (bytes: number, label: string): number => {
@@ -82,7 +83,7 @@ export function buildProgram(
   let scratchBytes = 0;
   let work = 0;
   const close = (): void => {
-    if (open.length) steps.push({ commands: writeCommands(open, memory, take, kernel) });
+    if (open.length) steps.push({ commands: writeCommands(open, memory, take, kernel, threads) });
     open = [];
   };
   for (const call of calls) {
@@ -117,19 +118,22 @@ function writeCommands(
   memory: LinearMemory,
   take: (bytes: number, label: string) => number,
   kernel: (command: Command) => Kernel,
+  threads: number,
 ): CommandRange {
   const kernels = commands.map(kernel);
+  const chunks = Int32Array.from(commands, (c) => chunksOf(c.units, threads));
   const words = commands.reduce((sum, c) => sum + c.args.length, COMMAND.words * commands.length);
   const address = take(4 * words, "program");
   const args = new Int32Array(commands.length);
   let argsAt = address + 4 * COMMAND.words * commands.length;
   for (const [i, command] of commands.entries()) {
     const { index, address: moduleAddress, bytes } = kernels[i]!;
-    memory.i32.set([index, moduleAddress, bytes, argsAt, command.units], address / 4 + i * COMMAND.words);
+    const row = [index, moduleAddress, bytes, argsAt, command.units, chunks[i]!];
+    memory.i32.set(row, address / 4 + i * COMMAND.words);
     memory.i32.set(command.args, argsAt / 4);
     args[i] = argsAt;
     argsAt += 4 * command.args.length;
   }
   const runs = kernels.map((k) => k.run);
-  return { address, count: commands.length, runs, args, units: Int32Array.from(commands, (c) => c.units) };
+  return { address, count: commands.length, runs, args, units: Int32Array.from(commands, (c) => c.units), chunks };
 }

@@ -41,8 +41,8 @@ describe("threads", () => {
 
   it("stop with the pool", async () => {
     const pool = new ThreadPool(new LinearMemory({ shared: true }), 3);
-    for (let i = 0; i < 500 && !pool.usable; i++) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(pool.usable).toBe(true);
+    for (let i = 0; i < 500 && !pool.complete; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(pool.complete).toBe(true);
     pool.dispose();
     expect(pool.usable).toBe(false);
   });
