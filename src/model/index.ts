@@ -1,7 +1,14 @@
 /** Barrel of src/model for outsiders; files inside import each other directly. */
 export { ARCHITECTURES, type Architecture, type ModelConfig } from "./config.ts";
 export type { LogitRows } from "./forward.ts";
-export { type GenerateOptions, Generation, type GenerationResult, type StopReason } from "./generate.ts";
+export {
+  breathe,
+  type GenerateOptions,
+  Generation,
+  type GenerationResult,
+  precisionOf,
+  type StopReason,
+} from "./generate.ts";
 export { type HookName, hookLayer, hookNames, resolveHook } from "./hookNames.ts";
 export type {
   AddIntervention,

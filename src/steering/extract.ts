@@ -3,7 +3,7 @@
  * of residual(positive) − residual(negative) at the read position, at all layers in one pass over packed, unpadded batches.
  * Knows models through `runBatch` only.
  */
-import type { HookName, HostTensor, LanguageModel } from "../model/index.ts";
+import { breathe, type HookName, type HostTensor, type LanguageModel } from "../model/index.ts";
 import { checkKeys, InputError } from "../tensor/errors.ts";
 import { type ContrastPair, type PairOptions, type ReadPosition, readRange, tokenizePair } from "./pairs.ts";
 import { SteeringVector, type VectorMeta, VectorSet } from "./vector.ts";
@@ -55,6 +55,7 @@ export async function extract(
     await accumulate(model, batch, layers, sums, lengths);
     done += batch.length;
     o.onProgress?.(Math.floor(done / 2), pairs.length);
+    await breathe();
   }
   const meta: VectorMeta = {
     model: model.name,
