@@ -2,7 +2,7 @@
  * A conversation with a model whose past stays in the KV cache between turns. Every turn gives what a fresh run of the whole
  * conversation would give: only positions that such a run would compute alike are reused. Knows no terminal.
  */
-import { precisionOf } from "../model/generate.ts";
+
 import type {
   AddIntervention,
   ChatMessage,
@@ -11,6 +11,7 @@ import type {
   KvCache,
   LanguageModel,
 } from "../model/index.ts";
+import { precisionOf } from "../model/index.ts";
 import { type LoadedVector, type Positions, toInterventions } from "./vectorFlags.ts";
 
 export interface ConversationOptions {

@@ -1,7 +1,7 @@
 /** `trimtab generate`: one answer to one prompt, streamed as text or as one JSON object. */
 import type { Command } from "commander";
-import { precisionOf } from "../../model/generate.ts";
 import type { GenerationResult } from "../../model/index.ts";
+import { precisionOf } from "../../model/index.ts";
 import type { SteerableModel } from "../../steering/index.ts";
 import {
   addModelFlags,
