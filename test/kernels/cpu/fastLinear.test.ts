@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dequantize } from "../../../src/formats/dequantize.ts";
 import type { CpuBackend } from "../../../src/kernels/cpu/backend.ts";
+import { createCpuBackend } from "../../../src/kernels/index.ts";
 import type { DType } from "../../../src/tensor/dtype.ts";
 import { Tape } from "../../../src/tensor/ops.ts";
 import { Scope } from "../../../src/tensor/scope.ts";
@@ -97,6 +98,22 @@ function fast(
   backend.freeMatrix(w);
   return values;
 }
+
+it("three threads give the bits of one", async () => {
+  const three = createCpuBackend({ threads: 3, soloWork: 0 });
+  const one = createCpuBackend({ threads: 1 });
+  try {
+    await three.threadsReady();
+    for (const dtype of ["q4_1", "q8_0", "q6_k"] as const) {
+      const w = matrix(dtype, 150, 512);
+      const xs = [1, 2, 7, 8, 40].map((m) => randomFloats(m * 512, m));
+      expect(fast(three, [w], xs), dtype).toEqual(fast(one, [w], xs));
+    }
+  } finally {
+    three.dispose();
+    one.dispose();
+  }
+});
 
 describe.each(dotBackends)("fast linear on %s", (name, backend) => {
   it.each(QUANTISED)("%s equals a float64 model of the quantised product", (dtype) => {
