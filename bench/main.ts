@@ -28,7 +28,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const threads = values.threads === undefined ? undefined : Number(values.threads);
-  const backend = createCpuBackend({ setV8Flags: true, threads, ...(values.revectorize && { revectorize: true }) });
+  const backend = createCpuBackend({ setV8Flags: true, threads, revectorize: values.revectorize });
   await backend.threadsReady();
   const roof = measureRoofline();
   const rows =

@@ -263,7 +263,7 @@ export class CpuBackend implements Backend {
   }
 }
 
-const CPU_KEYS = ["fma", "setV8Flags", "threads", "soloWork", "maximumBytes"] as const;
+const CPU_KEYS = ["fma", "setV8Flags", "revectorize", "threads", "soloWork", "maximumBytes"] as const;
 
 const SOLO_WORK = 1_000_000;
 
