@@ -29,13 +29,13 @@ export async function loadSteered(
 
 /** Loads the model with progress on stderr. */
 export async function load(cli: Cli, f: ModelFlags): Promise<SteerableModel> {
-  const { device, threads, context } = f;
+  const { device, context } = f;
   const watch = watchLoading(cli.terminal);
   try {
     const options = { ...sourceOptions(cli, f), context, onProgress: watch.onProgress };
     const model = await loadModel(f.model, {
       ...options,
-      ...(device === "webgpu" ? { device } : { backend: cpu(threads) }),
+      ...(device === "webgpu" ? { device } : { backend: cpu(f) }),
     });
     watch.end();
     const { config, context: most, loadMs } = model;
@@ -72,8 +72,8 @@ export async function pull(cli: Cli, f: SourceFlags): Promise<Awaited<ReturnType
 }
 
 /** A program of its own may switch on relaxed SIMD for the whole process; a library may not. */
-function cpu(threads: number | undefined): CpuBackend {
-  return createCpuBackend({ setV8Flags: true, threads });
+function cpu({ threads, revectorize }: ModelFlags): CpuBackend {
+  return createCpuBackend({ setV8Flags: true, threads, revectorize });
 }
 
 export function sourceOptions(cli: Cli, f: SourceFlags): Pick<LoadOptions, "revision" | "offline" | "signal"> {
