@@ -14,6 +14,7 @@ import { DECODE_TOKENS, PREFILL_TOKENS, THREADS } from "./work.mjs";
 
 const USAGE = `usage: node bench/peers/run.mjs [--nodes PATH,PATH] [--rounds N] [--json FILE] [--tasks gemm,exact,fast]
                                [--model FILE.gguf] [--onnx FILE.onnx] [--python PATH] [--dist FOLDER] [--only TEXT,TEXT]
+                               [--doc FILE.md: put the table between its markers]
                                [--nice N: priority of the measured processes, for a machine shared with others]`;
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -29,6 +30,7 @@ function options() {
       python: { type: "string", default: "python3" },
       dist: { type: "string", default: join(here, "..", "..", "dist") },
       only: { type: "string", default: "" },
+      doc: { type: "string" },
       nice: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -145,6 +147,20 @@ function report(list, byTask) {
   }
 }
 
+function environmentLine(e, dependencies, transformers) {
+  const nodes = Object.values(e.nodes).join(", ");
+  const versions = transformers ? { ...dependencies, transformers } : dependencies;
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `${e.date} · ${e.cpu}, ${e.cores} cores · ${e.os} · Node ${nodes} · ${e.threads} threads · median (range) of ${e.rounds} rounds · ${peers.join(", ")}`;
+}
+
+/** Replaces what stands between the two markers of a page. */
+function writeTable(path, text) {
+  const [before, , after] = readFileSync(path, "utf8").split(/(?<=<!-- peers -->)([^]*?)(?=<!-- \/peers -->)/);
+  if (after === undefined) throw new Error(`${path}: no markers <!-- peers --> … <!-- /peers -->`);
+  writeFileSync(path, `${before}\n\n${text}\n\n${after}`);
+}
+
 async function main() {
   const o = options();
   const nodes = nodesOf(o);
@@ -172,9 +188,14 @@ async function main() {
   }
   const times = Object.fromEntries(Object.entries(engines).map(([key, e]) => [key, e.times]));
   const rows = ratios(times, columns);
-  console.log(`\n${markdown(rows, columns)}`);
-  if (!o.json) return;
   const dependencies = JSON.parse(readFileSync(join(here, "package.json"), "utf8")).dependencies;
+  console.log(`\n${markdown(rows, columns)}`);
+  if (o.doc)
+    writeTable(
+      o.doc,
+      `${environmentLine(environment, dependencies, engines.torch?.facts.version)}\n\n${markdown(rows, columns)}`,
+    );
+  if (!o.json) return;
   const named = columns.map((c) => c.label);
   const table = rows.map((r) => ({ name: r.name, ...Object.fromEntries(r.columns.map((c, i) => [named[i], c])) }));
   writeFileSync(o.json, `${JSON.stringify({ environment, peers: dependencies, table, engines }, null, 1)}\n`);
