@@ -156,7 +156,7 @@ function environmentLine(e, dependencies, transformers) {
 
 /** Replaces what stands between the two markers of a page. */
 function writeTable(path, text) {
-  const [before, , after] = readFileSync(path, "utf8").split(/(?<=<!-- peers -->)([^]*?)(?=<!-- \/peers -->)/);
+  const [before, , after] = readFileSync(path, "utf8").split(/(?<=<!-- peers -->)([\s\S]*?)(?=<!-- \/peers -->)/);
   if (after === undefined) throw new Error(`${path}: no markers <!-- peers --> … <!-- /peers -->`);
   writeFileSync(path, `${before}\n\n${text}\n\n${after}`);
 }
