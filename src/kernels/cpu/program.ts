@@ -79,7 +79,7 @@ export function buildProgram(
   };
   const ops = new Map<OpName, number>();
   const steps: Step[] = [];
-  let open: Command[] = [];
+  let open: Costed[] = [];
   let scratchBytes = 0;
   let work = 0;
   const close = (): void => {
@@ -88,7 +88,8 @@ export function buildProgram(
   };
   for (const call of calls) {
     ops.set(call.op, (ops.get(call.op) ?? 0) + 1);
-    if (call.op === "linear") work += call.x.elems * call.w.shape[0];
+    const callWork = workOf(call);
+    work += callWork;
     if (call.op === "host") {
       close();
       steps.push({ host: call.run });
@@ -96,7 +97,7 @@ export function buildProgram(
     }
     for (const command of lower(call, lowering)) {
       if (command.units === 0) continue;
-      open.push(command);
+      open.push({ command, work: callWork });
       scratchBytes = Math.max(scratchBytes, command.scratchBytes);
     }
   }
@@ -112,16 +113,30 @@ export function buildProgram(
   };
 }
 
+interface Costed {
+  readonly command: Command;
+  /** Of the whole call. */
+  readonly work: number;
+}
+
+/** Multiply-adds of the products in a call; 0 for what only moves and scales. */
+function workOf(call: OpCall): number {
+  if (call.op === "linear") return call.x.elems * call.w.shape[0];
+  if (call.op === "attention") return 2 * call.z.elems * call.maxKeys;
+  return 0;
+}
+
 /** Puts commands and their argument blocks into linear memory. */
 function writeCommands(
-  commands: readonly Command[],
+  costed: readonly Costed[],
   memory: LinearMemory,
   take: (bytes: number, label: string) => number,
   kernel: (command: Command) => Kernel,
   threads: number,
 ): CommandRange {
+  const commands = costed.map((c) => c.command);
   const kernels = commands.map(kernel);
-  const chunks = Int32Array.from(commands, (c) => chunksOf(c.units, threads));
+  const chunks = Int32Array.from(costed, ({ command, work }) => chunksOf(command.units, threads, work));
   const words = commands.reduce((sum, c) => sum + c.args.length, COMMAND.words * commands.length);
   const address = take(4 * words, "program");
   const args = new Int32Array(commands.length);
