@@ -3,7 +3,7 @@
  * and refusals in words. Knows HTTP and the hub's headers, not what is done with the bytes.
  */
 import { TrimtabError } from "../../tensor/errors.ts";
-import { type SendRequest, sendRequest } from "./httpRequest.ts";
+import { sendRequest } from "./httpRequest.ts";
 import { accessToken, type Env, endpoint, isOffline, timeoutMs } from "./hubEnv.ts";
 import { type Delay, discard, type Patience, patience, pieces } from "./patience.ts";
 
@@ -14,7 +14,6 @@ export interface HubOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (e: { type: "download"; file: string; loadedBytes: number; totalBytes: number }) => void;
   /** For tests. */
-  readonly fetch?: SendRequest;
   readonly delay?: Delay;
 }
 
@@ -64,7 +63,6 @@ export class Connection {
   readonly offline: boolean;
   readonly patience: Patience;
   readonly silenceMs: number;
-  readonly #send: SendRequest;
   #answered = false;
 
   constructor(o: HubOptions) {
@@ -72,7 +70,6 @@ export class Connection {
     this.offline = o.offline === true || isOffline(this.env);
     this.patience = patience(o.signal, o.delay);
     this.silenceMs = timeoutMs(this.env, "HF_HUB_DOWNLOAD_TIMEOUT", SILENCE_MS);
-    this.#send = o.fetch ?? sendRequest;
   }
 
   /**
@@ -167,7 +164,7 @@ export class Connection {
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     if (q.range !== undefined) headers.Range = q.range;
     try {
-      return await this.#send(url, {
+      return await sendRequest(url, {
         method: q.method,
         headers,
         signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,

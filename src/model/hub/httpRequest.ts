@@ -8,18 +8,16 @@ import { request as secureRequest } from "node:https";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly method: "GET" | "HEAD";
   readonly headers: Record<string, string>;
   /** Stops the request and, later, its body. */
   readonly signal: AbortSignal;
 }
 
-export type SendRequest = (url: URL, o: RequestOptions) => Promise<Response>;
-
 /** @throws what the connection throws; the signal's reason. */
-export const sendRequest: SendRequest = (url, { method, headers, signal }) =>
-  new Promise((resolve, reject) => {
+export function sendRequest(url: URL, { method, headers, signal }: RequestOptions): Promise<Response> {
+  return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const call = (url.protocol === "https:" ? secureRequest : plainRequest)(url, { method, headers });
     let answer: IncomingMessage | undefined;
@@ -41,6 +39,7 @@ export const sendRequest: SendRequest = (url, { method, headers, signal }) =>
     });
     call.end();
   });
+}
 
 function responseOf(message: IncomingMessage, method: string): Response {
   const { statusCode: status = 0, statusMessage: statusText, rawHeaders } = message;

@@ -27,7 +27,7 @@ export interface ResolveOptions extends HubOptions {
 
 export type ResolvedModel = ResolvedFiles | { readonly kind: "gguf-url"; readonly url: string };
 
-const OPTIONS = ["env", "offline", "signal", "onProgress", "fetch", "delay", "revision", "source", "runCommand"];
+const OPTIONS = ["env", "offline", "signal", "onProgress", "delay", "revision", "source", "runCommand"];
 const NAME = "[A-Za-z0-9][\\w.-]*";
 /** org/name, org/name:quant, org/name:file.gguf, org/name/file.gguf */
 const HUB_ID = new RegExp(`^(${NAME}/${NAME}?)(?::([\\w./-]+)|/([\\w./-]+\\.gguf))?$`, "i");
