@@ -280,8 +280,9 @@ export async function loadWeights(
     const unembed = c.tied ? embed : r.matrix("unembed", [await r.part(`${names.unembed}.weight`, c.V, c.D)]);
     const divisors = r.has("rope_freqs.weight") ? dequantize("f32", await file.read("rope_freqs.weight")) : undefined;
     const rope = c.rope ? ropeTable(scope, c.rope, c.Dh, o.context, divisors) : undefined;
+    const { matrices } = r; // not r itself, which holds the scratch
     const dispose = (): void => {
-      for (const m of r.matrices) backend.freeMatrix(m);
+      for (const m of matrices) backend.freeMatrix(m);
       scope.dispose();
     };
     return { embed, positions, rope, blocks, lnFinal, unembed, dtypes: [...r.dtypes], bytes: r.bytes, dispose };
