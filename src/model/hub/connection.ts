@@ -53,8 +53,8 @@ export class Unreachable extends TrimtabError {
   constructor(message: string, cause: unknown) {
     const hint = "check the network or HF_ENDPOINT, or use a model that is in the cache (--offline)";
     super("E_HUB", message, hint, { cause });
-    const code = ((cause as Error).cause as NodeJS.ErrnoException | undefined)?.code;
-    this.wasClosed = code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+    const { code } = cause as NodeJS.ErrnoException;
+    this.wasClosed = code === "ECONNRESET" || code === "EPIPE";
   }
 }
 

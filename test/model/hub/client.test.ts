@@ -276,6 +276,15 @@ describe("answers", () => {
     expect(waits).toEqual([7000, 1000, 20_000]);
   });
 
+  it("that do not come, as a kept connection was closed meanwhile, are asked for again", async () => {
+    hub.files.get(`${REPO}/${FILE}`)!.answers = [{ status: 0 }];
+    expect(readFileSync(await get()).equals(body)).toBe(true);
+    expect(waits).toEqual([500]);
+    rmSync(folder(), { recursive: true });
+    hub.files.get(`${REPO}/${FILE}`)!.answers = Array.from({ length: 9 }, () => ({ status: 0 }));
+    await expect(get()).rejects.toThrow(/cannot be reached/);
+  });
+
   it("that stay busy are given up", async () => {
     hub.files.get(`${REPO}/${FILE}`)!.answers = Array.from({ length: 9 }, () => ({ status: 503 }));
     await expect(get()).rejects.toThrow(/answered 503 4 times/);

@@ -15,7 +15,7 @@ export interface MockFile {
   dieAfter?: number[];
   /** The next transfers say no more after this many bytes. */
   stallAfter?: number[];
-  /** Statuses of the next answers. */
+  /** Statuses of the next answers; 0 closes the connection without one. */
   answers?: { status: number; retryAfter?: string }[];
   /** How Range is misread: "ignore" sends the whole file, "shift" begins one byte late. */
   ranges?: "ignore" | "shift";
@@ -80,6 +80,7 @@ export async function mockHub(o: MockOptions = {}): Promise<MockHub> {
     const found = files.get(key);
     if (!found) return void response.writeHead(404).end("Entry not found");
     const answer = found.answers?.shift();
+    if (answer?.status === 0) return void request.socket.destroy();
     if (answer)
       return void response
         .writeHead(answer.status, answer.retryAfter ? { "retry-after": answer.retryAfter } : undefined)
