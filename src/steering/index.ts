@@ -1,7 +1,22 @@
 /** Barrel of src/steering for outsiders; files inside import each other directly. */
 export { DEMO_PAIRS } from "./data/demoPairs.ts";
+export { type DatasetFormat, type DatasetItem, parseDataset } from "./datasets/item.ts";
+export { PAPER_SETS, type PaperSet, type PersonaPrompts } from "./datasets/paperSets.ts";
+export { SETTINGS, type Setting, settingMessages } from "./datasets/settings.ts";
+export { parseRange, SPLITS, type Split, type SplitOptions, type SplitRanges, splitItems } from "./datasets/split.ts";
 export { type ExtractOptions, extract } from "./extract.ts";
 export { type ContrastPair, parsePairs, type ReadPosition } from "./pairs.ts";
+export { averageRanks, fitLine, type LineFit, pearson, spearman } from "./statistics/association.ts";
+export { type BootstrapOptions, bootstrapInterval, type Interval } from "./statistics/bootstrap.ts";
+export { mean, median, quantiles, standardDeviation, standardError, variance } from "./statistics/descriptive.ts";
+export { PythonRandom } from "./statistics/pythonRandom.ts";
+export {
+  decomposeVariance,
+  type Level,
+  type SignShares,
+  signShares,
+  type VarianceShares,
+} from "./statistics/steerability.ts";
 export { loadModel, SteerableModel } from "./steerable.ts";
 export { SteeringVector, type VectorMeta, VectorSet } from "./vector.ts";
 export { loadVectors, saveVectors, vectorsFromBytes, vectorsToBytes } from "./vectorFile.ts";
