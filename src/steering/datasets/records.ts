@@ -48,7 +48,7 @@ function arrayRecords(text: string, fileName: string): DataRecord[] {
 function elementLines(text: string): number[] {
   const lines: number[] = [];
   let [line, depth, inElement] = [1, 0, false];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[^\s"]|\n/g)) {
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[^\s"]|\n/g)) {
     if (token === "\n") line++;
     else if (depth === 1 && (token === "," || token === "]")) inElement = false;
     else if (depth === 1 && !inElement) {
@@ -100,7 +100,7 @@ interface CsvRow {
 function csvRows(text: string, fileName: string): CsvRow[] {
   const rows: CsvRow[] = [];
   // a cell, quoted or plain, and the comma or line end after it
-  const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+  const cell = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n?|\n|$)/y;
   let [cells, line, rowLine] = [[] as string[], 1, 1];
   while (cell.lastIndex < text.length || cells.length > 0) {
     const found = cell.exec(text);
@@ -112,7 +112,7 @@ function csvRows(text: string, fileName: string): CsvRow[] {
       );
     const [all, quoted, plain, end] = found as unknown as [string, string | undefined, string | undefined, string];
     cells.push(quoted === undefined ? (plain ?? "") : quoted.replaceAll('""', '"'));
-    line += all.split("\n").length - 1;
+    line += all.match(/\r\n?|\n/g)?.length ?? 0;
     if (end === ",") continue;
     if (cells.length > 1 || cells[0]!.trim() !== "") rows.push({ cells, line: rowLine });
     [cells, rowLine] = [[], line];

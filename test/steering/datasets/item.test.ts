@@ -56,7 +56,16 @@ describe("conversion", () => {
       ["two\nlines", "z", 'x, "y"'],
     ]);
     expect(items.map((i) => i.where)).toEqual(["f.csv:2", "f.csv:4"]);
+    expect(brief(parseDataset(csv.replaceAll("\r\n", "\r"), "f", "csv"))).toEqual(brief(items));
   });
+});
+
+it("reads fields of megabytes", () => {
+  const long = '"",\n'.repeat(1e6);
+  const [fromCsv] = parseDataset(`prompt,positive,negative\n"${long}",a,b`, "f", "csv");
+  expect(fromCsv!.prompt.length).toBe(3e6);
+  const [fromJson] = parseDataset(JSON.stringify([{ prompt: long, positive: "a", negative: "b" }]), "f", "pairs");
+  expect(fromJson!.prompt).toBe(long);
 });
 
 it.each<[DatasetFormat, string, string]>([
