@@ -159,7 +159,14 @@ class Reader {
   #scratchOf(slot: number, bytes: number): Uint8Array {
     const have = this.#scratch[slot];
     if (have && have.length >= bytes) return have;
-    return (this.#scratch[slot] = new Uint8Array(bytes));
+    (have?.buffer as ArrayBuffer | undefined)?.resize(0);
+    return (this.#scratch[slot] = new Uint8Array(new ArrayBuffer(bytes, { maxByteLength: bytes })));
+  }
+
+  /** Gives the scratch back now: the collector would leave its 30 MB for as long as nothing else presses. */
+  releaseScratch(): void {
+    for (const scratch of this.#scratch) (scratch.buffer as ArrayBuffer).resize(0);
+    this.#scratch.length = 0;
   }
 
   /** A vector [n] as float32 on the device. */
@@ -280,7 +287,7 @@ export async function loadWeights(
     const unembed = c.tied ? embed : r.matrix("unembed", [await r.part(`${names.unembed}.weight`, c.V, c.D)]);
     const divisors = r.has("rope_freqs.weight") ? dequantize("f32", await file.read("rope_freqs.weight")) : undefined;
     const rope = c.rope ? ropeTable(scope, c.rope, c.Dh, o.context, divisors) : undefined;
-    const { matrices } = r; // not r itself, which holds the scratch
+    const { matrices } = r;
     const dispose = (): void => {
       for (const m of matrices) backend.freeMatrix(m);
       scope.dispose();
@@ -290,6 +297,8 @@ export async function loadWeights(
     for (const m of r.matrices) backend.freeMatrix(m);
     scope.dispose();
     throw error;
+  } finally {
+    r.releaseScratch();
   }
 }
 
