@@ -88,8 +88,8 @@ export class ThreadPool {
   run(commands: CommandRange, scratch: number, scratchBytes: number): void {
     if (this.#failure !== undefined) this.#fail();
     const control = this.#control;
-    control[CONTROL.commands] = commands.address;
-    control[CONTROL.base] = this.#command;
+    Atomics.store(control, CONTROL.commands, commands.address);
+    Atomics.store(control, CONTROL.base, this.#command);
     control[CONTROL.scratch] = scratch;
     control[CONTROL.scratchBytes] = scratchBytes;
     for (let i = 0; i < commands.count; i++) {

@@ -54,31 +54,29 @@ export function workerMain(setup: WorkerSetup): void {
   const kernels = new Map<number, Run>();
   let words = new Int32Array(memory.buffer);
 
-  const load = (at: number): Run => {
-    const address = words[at + K.moduleAddress]! >>> 0;
-    const bytes = new Uint8Array(memory.buffer).slice(address, address + words[at + K.moduleBytes]!); // a copy: not shared
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    return instance.exports.run as Run;
+  const compile = (address: number, byteCount: number): Run => {
+    const bytes = new Uint8Array(memory.buffer).slice(address, address + byteCount); // a copy: not shared
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run as Run;
   };
 
   /** Does one chunk of the command that `claim` names; false where none is left. */
   const work = (claim: number): boolean => {
-    const index = ((claim >>> BITS) - control[C.base]!) & (2 ** (32 - BITS) - 1);
+    const index = ((claim >>> BITS) - Atomics.load(control, C.base)) & (2 ** (32 - BITS) - 1);
     const at = (Atomics.load(control, C.commands) >>> 2) + index * K.words;
-    if (at + K.words > words.length) words = new Int32Array(memory.buffer); // memory has grown
-    const [chunk, chunks, units, args, kernel] = [
-      claim & (2 ** BITS - 1),
-      words[at + K.chunks]!,
-      words[at + K.units]!,
-      words[at + K.args]!,
-      words[at]!,
-    ];
-    if (!(chunk < chunks)) return false;
-    // What was read belongs together only if the claim still stands; kernels are compiled before, so nobody waits for that.
+    if (at + K.words > words.length) {
+      words = new Int32Array(memory.buffer); // memory has grown
+      if (at + K.words > words.length) return true;
+    }
+    const word = (k: number): number => Atomics.load(words, at + k);
+    const chunk = claim & (2 ** BITS - 1);
+    const [chunks, units, args, kernel] = [word(K.chunks), word(K.units), word(K.args), word(K.kernel)];
+    const [moduleAddress, moduleBytes] = [word(K.moduleAddress) >>> 0, word(K.moduleBytes)];
+    // What was read belongs together only if the claim still stands: the caller may have moved on, and reused the memory.
+    if (Atomics.load(control, C.claim) !== claim) return true;
+    if (chunk >= chunks) return false;
     let run = kernels.get(kernel);
     if (!run) {
-      if (Atomics.load(control, C.claim) !== claim) return true;
-      run = load(at);
+      run = compile(moduleAddress, moduleBytes); // before claiming, so that nobody waits for it
       kernels.set(kernel, run);
     }
     if (Atomics.compareExchange(control, C.claim, claim, claim + 1) !== claim) return true;
