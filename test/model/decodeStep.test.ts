@@ -45,9 +45,9 @@ describe.each([1, 2])("a decode step on %i threads", (threads) => {
       backend.readInto(plan.logits!.buffer, plan.logits!.offsetBytes, bytes);
       token[0] = sampler.next(logits);
     };
-    for (let i = 0; i < 3000; i++) step(); // lets the compiler settle
+    for (let i = 0; i < 8000; i++) step(); // lets the compiler settle
     let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 6; round++) {
       collect();
       const before = process.memoryUsage().heapUsed;
       for (let i = 0; i < STEPS; i++) step();

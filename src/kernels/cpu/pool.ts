@@ -61,6 +61,7 @@ export class ThreadPool {
     const control = memory.alloc(4 * CONTROL.words, "thread pool control");
     memory.i32.fill(0, control / 4, control / 4 + CONTROL.words);
     this.#control = new Int32Array(memory.memory.buffer, control, CONTROL.words);
+    this.#control[CONTROL.claim] = 2 ** CHUNK_BITS - 1;
     for (let thread = 1; thread < threads; thread++) {
       const worker = startWorker({ memory: memory.memory, control, thread, CONTROL, COMMAND, CHUNK_BITS });
       worker.onFailure((why) => {
@@ -113,6 +114,8 @@ export class ThreadPool {
       this.#done = (this.#done + chunks - mine) | 0;
       if (Atomics.load(control, CONTROL.done) !== this.#done) this.#awaitOthers();
     }
+    // Withdraws the last claim: a late worker must not read commands whose memory is given back now.
+    Atomics.store(control, CONTROL.claim, (this.#command << CHUNK_BITS) | (2 ** CHUNK_BITS - 1));
   }
 
   /** Waits until the chunks that others claimed are done. */
@@ -152,7 +155,7 @@ export class ThreadPool {
   /** Ends the workers. */
   dispose(): void {
     Atomics.store(this.#control, CONTROL.stop, 1);
-    Atomics.add(this.#control, CONTROL.claim, 1);
+    Atomics.store(this.#control, CONTROL.claim, -2); // any other value wakes the workers
     Atomics.notify(this.#control, CONTROL.claim);
     for (const worker of this.#workers) worker.terminate();
     this.#workers.length = 0;

@@ -20,7 +20,10 @@ export const CONTROL = {
   /** Byte address of the threads' scratch, and the bytes of each thread's share. */
   scratch: 5,
   scratchBytes: 6,
-  /** Number of the current command << CHUNK_BITS | next chunk. Command numbers rise from run to run (and wrap). */
+  /**
+   * Number of the current command << CHUNK_BITS | next chunk, all ones between runs. Command numbers rise from run to run
+   * (and wrap).
+   */
   claim: 16,
   /** Chunks done, ever (wraps). */
   done: 32,
@@ -54,21 +57,28 @@ export function workerMain(setup: WorkerSetup): void {
   const kernels = new Map<number, Run>();
   let words = new Int32Array(memory.buffer);
 
+  /** `memory.buffer` shows another thread's growth only after this thread has asked for some. */
+  const buffer = (): ArrayBufferLike => {
+    memory.grow(0);
+    return memory.buffer;
+  };
+
   const compile = (address: number, byteCount: number): Run => {
-    const bytes = new Uint8Array(memory.buffer).slice(address, address + byteCount); // a copy: not shared
+    const bytes = new Uint8Array(buffer()).slice(address, address + byteCount); // a copy: not shared
     return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run as Run;
   };
 
   /** Does one chunk of the command that `claim` names; false where none is left. */
   const work = (claim: number): boolean => {
+    const chunk = claim & (2 ** BITS - 1);
+    if (chunk === 2 ** BITS - 1) return false; // between runs: the commands may be gone
     const index = ((claim >>> BITS) - Atomics.load(control, C.base)) & (2 ** (32 - BITS) - 1);
     const at = (Atomics.load(control, C.commands) >>> 2) + index * K.words;
     if (at + K.words > words.length) {
-      words = new Int32Array(memory.buffer); // memory has grown
+      words = new Int32Array(buffer());
       if (at + K.words > words.length) return true;
     }
     const word = (k: number): number => Atomics.load(words, at + k);
-    const chunk = claim & (2 ** BITS - 1);
     const [chunks, units, args, kernel] = [word(K.chunks), word(K.units), word(K.args), word(K.kernel)];
     const [moduleAddress, moduleBytes] = [word(K.moduleAddress) >>> 0, word(K.moduleBytes)];
     // What was read belongs together only if the claim still stands: the caller may have moved on, and reused the memory.
