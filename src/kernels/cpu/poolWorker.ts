@@ -58,7 +58,7 @@ export function workerMain(setup: WorkerSetup): void {
   let words = new Int32Array(memory.buffer);
 
   /** `memory.buffer` shows another thread's growth only after this thread has asked for some. */
-  const buffer = (): ArrayBufferLike => {
+  const buffer = (): ArrayBuffer => {
     memory.grow(0);
     return memory.buffer;
   };
