@@ -25,9 +25,12 @@ export type PositionScope =
   | { readonly from?: number; readonly to?: number }
   | { readonly each: readonly PositionScope[] };
 
+/** A hook point: a canonical name (which editors complete), an alias, or a name with `*` for the layer. */
+export type HookPattern = HookName | (string & {});
+
 /** Adds scale · vector [D] to the value at `hook`. A SteeringVector is one. */
 export interface AddIntervention {
-  readonly hook: string;
+  readonly hook: HookPattern;
   readonly vector: Float32Array;
   /** Default 1. */
   readonly scale?: number;
@@ -56,14 +59,14 @@ export interface HookContext {
 export type HookFunction = (value: HostTensor, context: HookContext) => Float32Array | HostTensor | void;
 
 export interface CaptureRequest {
-  readonly hook: string;
+  readonly hook: HookPattern;
   /** Default `all`. */
   readonly positions?: PositionScope;
 }
 
 export interface HookOptions {
   /** Hook names (`*` stands for every layer), or names with positions. Captured after hooks and additions at that point. */
-  readonly capture?: readonly (string | CaptureRequest)[];
+  readonly capture?: readonly (HookPattern | CaptureRequest)[];
   readonly hooks?: Readonly<Record<string, HookFunction | readonly HookFunction[]>>;
   readonly steer?: AddIntervention | readonly AddIntervention[];
 }
