@@ -12,7 +12,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { recordBlock, recordNorm } from "./block.ts";
 import type { ModelConfig } from "./config.ts";
 import { Feed, type SequenceInput } from "./feed.ts";
-import { type Addition, type Capture, HookRecorder } from "./hookRecorder.ts";
+import { type Capture, HookRecorder } from "./hookRecorder.ts";
 import type { HookSet } from "./hooks.ts";
 import type { KvStore } from "./kvCache.ts";
 import type { Weights } from "./weights.ts";
@@ -52,7 +52,6 @@ export interface Plan {
   readonly logits?: Tensor;
   readonly logitRows: readonly number[];
   readonly captures: readonly Capture[];
-  readonly additions: readonly Addition[];
   /** False where the list was cut by `stopEarly`, or stopped at a layer: the caches then lack upper layers. */
   readonly complete: boolean;
   /** Makes room for another run in the caches; false where this list cannot do that run and must be recorded anew. */
@@ -190,7 +189,6 @@ function makePlan(
     ...parts,
     calls,
     captures: h.captures,
-    additions: h.additions,
     accepts(inputs) {
       for (const [s, { cache }] of inputs.entries()) cache.reserve(parts.feed.sequences[s]!.rows);
       const fits = inputs.every(({ cache }) => cache.capacity <= maxKeys);

@@ -33,17 +33,16 @@ export interface Capture {
 }
 
 /** Per-row strengths of one addition, rewritten before each run. */
-export interface Addition {
+interface Addition {
   readonly positions: PositionScope;
   readonly coeffs: Tensor;
   readonly values: Float32Array;
-  readonly vectors: Tensor;
-  scale: number;
+  readonly scale: number;
 }
 
 export class HookRecorder {
   readonly captures: Capture[] = [];
-  readonly additions: Addition[] = [];
+  readonly #additions: Addition[] = [];
   /** Number of calls after which every capture and JavaScript hook is done. */
   neededCalls = 0;
   /** A value whose size follows the cache was hooked: the list cannot serve another step. */
@@ -116,7 +115,7 @@ export class HookRecorder {
 
   /** Rewrites the strengths of all additions for the rows that the feed now holds. */
   writeAdditions(): void {
-    for (const addition of this.additions) {
+    for (const addition of this.#additions) {
       const { values, coeffs, positions, scale } = addition;
       for (let s = 0; s < this.feed.sequences.length; s++) {
         const { rowStart, rows } = this.feed.sequences[s]!;
@@ -144,7 +143,7 @@ export class HookRecorder {
     const values = new Float32Array(T);
     const coeffs = this.root.tensor([T], "steer.coeffs");
     this.tape.steer(tensor, vectors, index, coeffs);
-    this.additions.push({ positions, coeffs, values, vectors, scale });
+    this.#additions.push({ positions, coeffs, values, scale });
   }
 
   /** Records with outputs in the root scope, so that they outlive the block. */
