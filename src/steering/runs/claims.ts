@@ -3,7 +3,7 @@
  * machine or on several with a shared disk. Claims save work and guard nothing: two processes on one unit write the same files.
  */
 import { createHash } from "node:crypto";
-import { link, mkdir, readFile, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isAlive, temporaryName } from "./durable.ts";
@@ -63,6 +63,15 @@ async function createWhole(path: string, content: string): Promise<boolean> {
     throw error;
   } finally {
     await unlink(temporary).catch(() => {});
+  }
+}
+
+/** Removes the claims of dead processes: one that was killed behind its unit's last write leaves a claim that nobody takes up. */
+export async function sweepClaims(root: string): Promise<void> {
+  const folder = join(root, "claims");
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    if (name.endsWith(".json") && !name.startsWith(".") && !(await isHeld(path))) await unlink(path).catch(() => {});
   }
 }
 

@@ -6,7 +6,7 @@ import { appendFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../tensor/errors.ts";
 import type { UnitResult } from "../study/result.ts";
-import { type Claim, claimUnit, isClaimed } from "./claims.ts";
+import { type Claim, claimUnit, isClaimed, sweepClaims } from "./claims.ts";
 import { sweepTemporary, syncFolder, writeDurable } from "./durable.ts";
 import { type Manifest, parseManifest, refuseOtherRun } from "./manifest.ts";
 import { type PlannedUnit, planned } from "./plan.ts";
@@ -47,6 +47,7 @@ export class RunDirectory {
       throw new InputError("E_OPTION", `${path} is not a run: it holds ${foreign[0]}`, "give another --out");
     if (o.fresh) await removeRun(path, isRun);
     await sweepTemporary(path);
+    await sweepClaims(path);
     if (isRun && !o.fresh) {
       const run = await RunDirectory.read(path);
       refuseOtherRun(run.manifest, asked, path);
