@@ -2,8 +2,6 @@
 import { rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { StudyData, type StudyDataOptions } from "../steering/experiments/studyData.ts";
-import { trainingSizes } from "../steering/experiments/variants.ts";
-import type { UnitResult } from "../steering/index.ts";
 import type { ReportContent } from "../steering/report/content.ts";
 import { type Experiment, reportContent } from "../steering/report/report.ts";
 import { writeReport } from "../steering/report/writeReport.ts";
@@ -31,8 +29,7 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
   const parts = await readParts(o.run);
   const missing = parts.reduce((sum, p) => sum + p.missing, 0);
   if (missing > 0) cli.terminal.warn(`${missing} units of ${o.run} are not finished; the report is of the others`);
-  const isSize = (p: ReadPart): boolean => p.name.startsWith("size-");
-  const units = parts.filter((p) => !isSize(p)).flatMap((p) => p.units);
+  const units = parts.flatMap((p) => p.units);
   if (units.length === 0)
     throw new InputError("E_DATA", `${o.run} has no finished unit`, "run the sweep or study first");
   const options: StudyDataOptions = o.layer === undefined ? {} : { layer: o.layer };
@@ -44,7 +41,6 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
     facts: factsOf(parts, study),
     command,
     directions: parts.flatMap((p) => p.directions),
-    sizes: sizesOf(parts.filter(isSize), study),
     only: o.only,
   });
   const folder = o.out ?? join(o.run, "report");
@@ -59,20 +55,6 @@ async function commandOf(run: string): Promise<(experiment: string) => string> {
   const study = await studyCommand(run);
   if (study === undefined) return (experiment) => `trimtab report ${run} --only ${experiment}`;
   return (experiment) => study.replace("{experiments}", experiment);
-}
-
-/** Runs of fewer training items, with the home run as the largest; all at the home's layer. */
-function sizesOf(parts: readonly ReadPart[], study: StudyData) {
-  const byTrain = new Map<number, UnitResult[]>();
-  for (const { manifest, units } of parts) {
-    const train = manifest.config.limits.train;
-    if (train !== undefined) byTrain.set(train, [...(byTrain.get(train) ?? []), ...units]);
-  }
-  return study.groups.flatMap(({ model, format }) => {
-    const its = (units: readonly UnitResult[]) => units.filter((u) => u.model === model && u.format === format);
-    const runs = [...byTrain].map(([train, units]) => ({ train, units: its(units) })).filter((r) => r.units.length > 0);
-    return runs.length === 0 ? [] : trainingSizes(runs, { layer: study.layer({ model, format }) });
-  });
 }
 
 function factsOf(parts: readonly ReadPart[], study: StudyData): (readonly [string, string])[] {

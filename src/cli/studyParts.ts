@@ -6,7 +6,7 @@ import { EXPERIMENTS, type Experiment } from "../steering/report/report.ts";
 import { resolveConfig, type SweepConfig } from "../steering/runs/index.ts";
 import { InputError, nearest } from "../tensor/errors.ts";
 
-export type PartKind = "home" | "settings" | "ablate" | "seeds" | "size";
+export type PartKind = "home" | "detail" | "settings" | "ablate" | "seeds";
 
 /** A run of the study: its folder's name and what it sweeps. */
 export interface StudyPart {
@@ -39,7 +39,7 @@ const NEEDS: Readonly<Record<Experiment, readonly PartKind[]>> = {
   E2: [],
   E3: [],
   E4: [],
-  letters: [],
+  letters: ["detail"],
   E5: ["settings"],
   E6: ["settings"],
   E7: ["settings"],
@@ -50,7 +50,7 @@ const NEEDS: Readonly<Record<Experiment, readonly PartKind[]>> = {
   E15: ["settings"],
   E16: ["ablate"],
   seeds: ["seeds"],
-  sizes: ["size"],
+  sizes: ["detail"],
 };
 
 /** E12 and E13 are drawn with E5 and E15. */
@@ -83,16 +83,24 @@ export function kindsFor(experiments: readonly Experiment[]): ReadonlySet<PartKi
   return new Set<PartKind>(["home", ...experiments.flatMap((e) => NEEDS[e])]);
 }
 
+const FORMATS = ["choice", "completion"] as const;
 const ALL_SETTINGS = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"] as const;
 /**
  * Of the quick study: enough for an interval, little enough for minutes. The letters' logits alone take one row an item where the
- * published metric takes three; what runs beside the home runs has fewer items.
+ * published metric takes three; what runs beside the home runs has fewer items, and leaves out the choices of concepts that
+ * run as completions too.
  */
 const QUICK = {
-  ...{ train: 40, test: 50, testBeside: 20, sizes: [5, 10, 20, 40] },
-  ...{ multipliers: [-1.5, -0.75, 0, 0.75, 1.5], choiceMeasures: ["ab"] },
+  limits: { train: 40, test: 50 },
+  detail: { train: 40, test: 20 },
+  beside: { train: 20, test: 12 },
+  multipliers: [-1.5, -0.75, 0, 0.75, 1.5],
+  measures: { choice: ["ab"], completion: undefined },
+  controls: { random: 2, shuffled: 2 },
 } as const;
-const FULL_SIZES = [10, 20, 50, 100] as const;
+const FULL_CONTROLS = { random: 5, shuffled: 5 } as const;
+/** Of training items; those that a set has no more items than are left out. */
+const SIZES = [5, 10, 20, 50, 100] as const;
 const QUICK_LAYERS = 8;
 
 /** Layers that lie evenly among `count`, never the last, whose output nothing but the unembedding reads. */
@@ -101,25 +109,35 @@ export function quickLayers(count: number): number[] {
   return [...new Set(Array.from({ length: most }, (_, i) => Math.floor(((i + 1) * (count - 1)) / (most + 1))))];
 }
 
-function part(o: StudyPlan, kind: PartKind, format: StudyPart["format"], name: string, asked: object): StudyPart[] {
-  const all = o.sets[format];
-  const datasets = kind === "settings" ? all.filter((d) => o.sets.persona.includes(d)) : all;
+function part(o: StudyPlan, kind: PartKind, format: StudyPart["format"], asked: object): StudyPart[] {
+  const datasets = setsOf(o, kind, format);
   if (datasets.length === 0 || !o.kinds.has(kind)) return [];
-  const test = kind === "home" ? QUICK.test : QUICK.testBeside;
-  const measures = format === "choice" ? { measures: QUICK.choiceMeasures } : {};
-  const limits = { limits: { train: QUICK.train, test }, multipliers: QUICK.multipliers, ...measures };
-  const config = resolveConfig({ models: o.models, datasets, ...(o.quick ? limits : {}), ...asked });
-  return [{ name: `${name}-${format}`, kind, format, config }];
+  const { multipliers, measures } = QUICK;
+  const limits = kind === "home" ? QUICK.limits : kind === "detail" ? QUICK.detail : QUICK.beside;
+  const quick = o.quick ? { limits, multipliers, measures: measures[format] } : {};
+  return [
+    {
+      name: `${kind}-${format}`,
+      kind,
+      format,
+      config: resolveConfig({ models: o.models, datasets, ...quick, ...asked }),
+    },
+  ];
 }
 
-/** What runs at all layers, with all controls. */
+function setsOf({ sets, quick }: StudyPlan, kind: PartKind, format: StudyPart["format"]): string[] {
+  const isTwin = (name: string): boolean => sets.completion.includes(name.replace(/:choice$/, ""));
+  return sets[format].filter(
+    (name) =>
+      (kind !== "settings" || sets.persona.includes(name)) &&
+      !(quick && kind !== "home" && isTwin(name) && format === "choice"),
+  );
+}
+
+/** What runs at all layers, with the controls that need no letters. */
 export function firstParts(o: StudyPlan): StudyPart[] {
-  const [random, shuffled] = o.quick ? [3, 2] : [5, 5];
-  const { layers } = o;
-  return [
-    ...part(o, "home", "choice", "home", { layers, controls: { random, shuffled, debiased: true, swapped: true } }),
-    ...part(o, "home", "completion", "home", { layers, controls: { random, shuffled } }),
-  ];
+  const controls = o.quick ? QUICK.controls : FULL_CONTROLS;
+  return FORMATS.flatMap((format) => part(o, "home", format, { layers: o.layers, controls }));
 }
 
 /** What runs at the layer that the first runs chose for each format. */
@@ -127,17 +145,16 @@ export function laterParts(
   o: StudyPlan,
   chosen: Readonly<Record<StudyPart["format"], number | undefined>>,
 ): StudyPart[] {
-  return (["choice", "completion"] as const).flatMap((format) => {
+  return FORMATS.flatMap((format) => {
     const layer = chosen[format];
     if (layer === undefined) return [];
     const layers = [layer];
-    const sizes = o.quick ? QUICK.sizes : FULL_SIZES;
-    const test = o.quick ? QUICK.testBeside : undefined;
+    const isChoice = format === "choice";
     return [
-      ...part(o, "settings", format, "settings", { layers, settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS }),
-      ...part(o, "ablate", format, "ablate", { layers, operator: "ablateThenAdd" }),
-      ...part(o, "seeds", format, "seeds", { layers, seeds: [1, 2] }),
-      ...sizes.flatMap((train) => part(o, "size", format, `size-${train}`, { layers, limits: { train, test } })),
+      ...part(o, "detail", format, { layers, controls: { sizes: SIZES, debiased: isChoice, swapped: isChoice } }),
+      ...part(o, "settings", format, { layers, settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS }),
+      ...part(o, "ablate", format, { layers, operator: "ablateThenAdd" }),
+      ...part(o, "seeds", format, { layers, seeds: [1, 2] }),
     ];
   });
 }

@@ -24,6 +24,7 @@ export interface SweepFlags extends ModelFlags {
   readonly random?: number;
   readonly shuffled?: number;
   readonly debiased?: boolean;
+  readonly sizes?: string;
   readonly swapped?: boolean;
   readonly published?: boolean;
   readonly normMatching?: boolean;
@@ -69,6 +70,7 @@ export function addSweepFlags(command: Command): void {
     .option("--random <n>", "control: random vectors of equal norm", wholeNumber(0))
     .option("--shuffled <n>", "control: vectors from labels exchanged at random", wholeNumber(0))
     .option("--debiased", "control: the mean of the differences within each letter")
+    .option("--sizes <list>", "control: vectors of the first n training items, such as 5,10,20")
     .option("--swapped", "control: every item with its options exchanged too")
     .option("--published", "the original's formatting quirks and split")
     .option("--no-norm-matching", "leave the norms of vectors of other settings as they are")
@@ -98,7 +100,8 @@ export async function readConfig(f: SweepFlags, isGiven: (flag: string) => boole
   const written = (file?.values ?? {}) as Record<string, unknown>;
   const list = (text: string | undefined): string[] | undefined => text?.split(",").map((part) => part.trim());
   const models = isGiven("model") || written.models === undefined ? list(f.model) : undefined;
-  const controls = { random: f.random, shuffled: f.shuffled, debiased: f.debiased, swapped: f.swapped };
+  const { random, shuffled, debiased, swapped } = f;
+  const controls = { random, shuffled, debiased, sizes: list(f.sizes)?.map(Number), swapped };
   const config = resolveConfig(
     {
       models: models ?? (written.models === undefined ? [DEFAULT_MODEL] : undefined),

@@ -23,8 +23,8 @@ describe("a study", () => {
   it("always runs at home, with controls that each format can have", () => {
     const [choice, completion] = firstParts(plan(["E1"]));
     expect(choice).toMatchObject({ name: "home-choice", config: { datasets: ["a", "b"], layers: [3, 9] } });
-    expect(choice!.config.controls).toEqual({ random: 3, shuffled: 2, debiased: true, swapped: true });
-    expect(completion!.config.controls).toMatchObject({ debiased: false, swapped: false });
+    for (const { config } of [choice!, completion!])
+      expect(config.controls).toEqual({ random: 2, shuffled: 2, debiased: false, sizes: [], swapped: false });
     expect(choice!.config.limits).toEqual({ train: 40, test: 50 });
     expect(firstParts(plan(["E1"], false))[0]!.config.limits).toEqual({});
   });
@@ -39,7 +39,23 @@ describe("a study", () => {
     ]);
     expect(
       laterParts(plan(["e16", "seeds", "sizes"]), { choice: 9, completion: undefined }).map((p) => p.name),
-    ).toEqual(["ablate-choice", "seeds-choice", "size-5-choice", "size-10-choice", "size-20-choice", "size-40-choice"]);
+    ).toEqual(["detail-choice", "ablate-choice", "seeds-choice"]);
+  });
+
+  it("asks for both orders and letter-debiased vectors of choices only", () => {
+    const [choice, completion] = laterParts(plan(["letters"]), { choice: 9, completion: 3 });
+    expect(choice!.config.controls).toMatchObject({ debiased: true, swapped: true });
+    expect(completion!.config.controls).toMatchObject({ debiased: false, swapped: false });
+  });
+
+  it("leaves out, beside the home runs of a quick study, choices that run as completions too", () => {
+    const sets = { choice: ["c:choice", "d"], completion: ["c"], persona: ["c:choice", "c", "d"] };
+    const names = (quick: boolean): (readonly string[])[] => {
+      const o = { ...plan(["E5"], quick), sets };
+      return [...firstParts(o), ...laterParts(o, { choice: 9, completion: 3 })].map((p) => p.config.datasets);
+    };
+    expect(names(true)).toEqual([["c:choice", "d"], ["c"], ["d"], ["c"]]);
+    expect(names(false)[2]).toEqual(["c:choice", "d"]);
   });
 
   it("knows every experiment, and those that are drawn with another", () => {

@@ -67,7 +67,9 @@ interface Choice {
 
 function choiceUnit({ model, m, dataset, d, setting, s, seed, operator }: Choice): UnitResult {
   const atHome = setting === "BASE" && operator === "add";
-  const controls = ["random-0", "random-1", "random-2", "shuffled-0", "shuffled-1", "debiased"].map((c) => `BASE/${c}`);
+  const controls = ["random-0", "random-1", "random-2", "shuffled-0", "shuffled-1", "debiased", "train-10"].map(
+    (c) => `BASE/${c}`,
+  );
   const strength = 3 - 0.6 * d + (m ? 0.7 * wobble(d, m) : 0) + 0.1 * seed - (operator === "add" ? 0 : 0.3);
   const rise = (layer: number): number => Math.exp(-(((layer - 14) / 7) ** 2));
   const slope = (i: number, v: string, layer: number): number => {

@@ -45,7 +45,20 @@ export function syntheticUnit(o: SyntheticUnit): UnitResult {
           values.push((o.level?.(i) ?? 0) + o.slope(i, vector, layer) * m + (o.bend?.(i) ?? 0) * m ** 3);
   const measure = o.measure ?? (format === "choice" ? "logit-sum" : "logprob");
   return {
-    ...{ model, dataset, format, setting, seed, operator, skip: 1, layers, multipliers, vectors, items },
+    ...{
+      model,
+      dataset,
+      format,
+      setting,
+      seed,
+      operator,
+      skip: 1,
+      trainItems: 40,
+      layers,
+      multipliers,
+      vectors,
+      items,
+    },
     norms: new Float64Array(vectors.length * layers.length).fill(2),
     propensities: { [measure]: Float64Array.from(values) },
   };

@@ -11,18 +11,29 @@ import { type Format, type MeanInterval, meanAt, type StudyData, type Where, whe
 export interface Band {
   readonly vectors: number;
   readonly mean: number;
-  /** NaN for fewer than two control vectors. */
+  /** NaN for fewer control vectors than it takes. */
   readonly low: number;
   readonly high: number;
 }
 
-/** A prediction interval for one more draw: mean ± t · sd · sqrt(1 + 1/k), normal in the draws. */
-export function predictionBand(means: readonly number[]): Band {
+/**
+ * A prediction interval for one more draw, normal in the draws. `centred`: their expectation is known to be 0, so that it is
+ * ± t(k) · sqrt(Σ m² / k), and takes one draw; else mean ± t(k - 1) · sd · sqrt(1 + 1/k).
+ */
+export function predictionBand(means: readonly number[], centred = false): Band {
   const k = means.length;
+  if (centred && k > 0) {
+    const half = studentQuantile(0.95, k) * Math.sqrt(mean(means.map((m) => m * m)));
+    return { vectors: k, mean: mean(means), low: -half, high: half };
+  }
   const half = studentQuantile(0.95, k - 1) * standardDeviation(means) * Math.sqrt(1 + 1 / k);
   return { vectors: k, mean: mean(means), low: mean(means) - half, high: mean(means) + half };
 }
 
+/**
+ * Both kinds of control are as likely as their negatives, and with multipliers that lie symmetrically about 0 the negative of a
+ * vector has the negative slope: their expectation is 0 exactly.
+ */
 export function controlBand(
   study: StudyData,
   unit: UnitResult,
@@ -31,7 +42,9 @@ export function controlBand(
   layer?: number,
 ): Band {
   const names = study.controls(unit, vector, kind);
-  return predictionBand(names.map((name) => mean(study.slopes(unit, name, { layer })!)));
+  const isSymmetric = unit.multipliers.every((m) => unit.multipliers.some((other) => other === -m));
+  const means = names.map((name) => mean(study.slopes(unit, name, { layer })!));
+  return predictionBand(means, isSymmetric);
 }
 
 /** Whether a set's numbers mean anything: the answers' probability, and the vector against its random twins. */

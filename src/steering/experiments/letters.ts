@@ -26,12 +26,14 @@ export interface DebiasedRow extends Where {
   readonly letterDebiased: number;
 }
 
-/** Sets whose unit has the vector `BASE/debiased`. */
+/** Sets that were run with the vector `BASE/debiased`. */
 export function debiasedVectors(study: StudyData): DebiasedRow[] {
-  return study.home.flatMap((unit) => {
+  return study.home.flatMap((home) => {
+    const name = `${home.setting}/debiased`;
+    const unit = study.atHome(home, (u) => u.vectors.includes(name));
+    if (!unit) return [];
     const plain = study.slopes(unit, unit.setting)!;
-    const debiased = study.slopes(unit, `${unit.setting}/debiased`);
-    if (!debiased) return [];
+    const debiased = study.slopes(unit, name)!;
     const [a, b] = [study.meanOf(plain), study.meanOf(debiased)];
     const difference = study.meanOf(debiased.map((s, i) => s - plain[i]!));
     return [
@@ -84,9 +86,10 @@ export interface OrderRow extends Where {
 
 /** Sets that were asked in both orders. */
 export function bothOrders(study: StudyData): OrderRow[] {
-  return study.home.flatMap((unit) => {
-    const pairs = orderPairs(study, unit);
-    if (pairs.length === 0) return [];
+  return study.home.flatMap((home) => {
+    const unit = study.atHome(home, (u) => u.items.some((item) => item.swapped));
+    const pairs = unit ? orderPairs(study, unit) : [];
+    if (!unit || pairs.length === 0) return [];
     const asked = study.meanOf(pairs.map((p) => p.asked));
     const exchanged = study.meanOf(pairs.map((p) => p.exchanged));
     const averages = pairs.map((p) => (p.asked + p.exchanged) / 2);

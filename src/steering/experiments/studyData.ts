@@ -95,6 +95,22 @@ export class StudyData {
     return [...best.values()];
   }
 
+  /** The home's unit, or one that differs in layers and controls only, that meets a condition at the study's layer. */
+  atHome(home: UnitResult, meets: (unit: UnitResult) => boolean): UnitResult | undefined {
+    const layer = this.layer(home);
+    return [home, ...this.units].find(
+      (u) =>
+        u.model === home.model &&
+        u.dataset === home.dataset &&
+        u.format === home.format &&
+        u.setting === home.setting &&
+        u.seed === home.seed &&
+        u.operator === "add" &&
+        u.layers.includes(layer) &&
+        meets(u),
+    );
+  }
+
   homeOf(model: string, format: Format): readonly UnitResult[] {
     return this.home.filter((u) => u.model === model && u.format === format);
   }

@@ -3,9 +3,9 @@
  * format. Differences are taken item by item where the items are the same. Pure functions of the study's data.
  */
 import { mean } from "../statistics/descriptive.ts";
-import type { UnitResult } from "../study/result.ts";
+import type { UnitResult, VectorName } from "../study/result.ts";
 import { controlBand } from "./controls.ts";
-import { StudyData, type StudyDataOptions, type Where, whereOf } from "./studyData.ts";
+import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface AblationRow extends Where {
   readonly layer: number;
@@ -77,8 +77,8 @@ export function seeds(study: StudyData): SeedRow[] {
   });
 }
 
-function seedRow(study: StudyData, unit: UnitResult): SeedRow {
-  const slopes = study.slopes(unit, unit.setting)!;
+function seedRow(study: StudyData, unit: UnitResult, vector: VectorName = unit.setting): SeedRow {
+  const slopes = study.slopes(unit, vector)!;
   const about = { ...whereOf(unit), layer: study.layer(unit), seed: unit.seed, n: slopes.length };
   return { ...about, ...study.meanOf(slopes), anti: mean(slopes.map((s) => +(s <= 0))) };
 }
@@ -88,20 +88,22 @@ export interface SizeRow extends Omit<SeedRow, "seed"> {
   readonly train: number;
 }
 
-/** Runs that differ in the number of training items only; all at the layer of the largest. */
-export function trainingSizes(
-  runs: readonly { readonly train: number; readonly units: readonly UnitResult[] }[],
-  options: StudyDataOptions = {},
-): SizeRow[] {
-  const ordered = [...runs].sort((a, b) => b.train - a.train);
-  if (ordered.length === 0) return [];
-  const largest = new StudyData(ordered[0]!.units, options);
-  return ordered.flatMap(({ train, units }) =>
-    new StudyData(units, options).home.map((unit) => {
-      const { seed: _, ...row } = seedRow(largest, unit);
+/** Vectors of the first training items beside that of all, on the same test items. */
+export function trainingSizes(study: StudyData): SizeRow[] {
+  const SIZE = /\/train-(\d+)$/;
+  return study.home.flatMap((home) => {
+    const unit = study.atHome(home, (u) => u.vectors.some((name) => SIZE.test(name)));
+    if (!unit) return [];
+    const { setting, trainItems } = unit;
+    const sized = unit.vectors.flatMap((name) => {
+      const train = SIZE.exec(name)?.[1];
+      return train === undefined ? [] : [{ name, train: Number(train) }];
+    });
+    return [...sized, { name: setting, train: trainItems }].map(({ name, train }) => {
+      const { seed: _, ...row } = seedRow(study, unit, name);
       return { ...row, train };
-    }),
-  );
+    });
+  });
 }
 
 export interface FormatRow {

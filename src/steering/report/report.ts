@@ -6,7 +6,6 @@ import { type Gate, gates } from "../experiments/controls.ts";
 import type { NamedDirection } from "../experiments/cosines.ts";
 import { crossSettings } from "../experiments/shifts.ts";
 import type { StudyData } from "../experiments/studyData.ts";
-import type { SizeRow } from "../experiments/variants.ts";
 import type { ReportContent, ReportSection } from "./content.ts";
 import { number, percent, withInterval } from "./names.ts";
 import { curvesSection, layersSection, linearitySection, perSampleSection, rangesSection } from "./sectionsItems.ts";
@@ -22,7 +21,6 @@ export interface ReportInput {
   readonly command: (experiment: string) => string;
   /** Of vector files, where the units carry none. */
   readonly directions?: readonly NamedDirection[];
-  readonly sizes?: readonly SizeRow[];
   /** These sections only. */
   readonly only?: readonly string[];
 }
@@ -69,7 +67,7 @@ export function reportContent(input: ReportInput): ReportContent {
     E15: () => matrixSection(study, cross),
     E16: () => ablationSection(study),
     seeds: () => seedsSection(study),
-    sizes: () => sizesSection(study, input.sizes ?? []),
+    sizes: () => sizesSection(study),
   };
   const wanted = EXPERIMENTS.filter((name) => only === undefined || only.includes(name));
   const its = gates(study);

@@ -1,6 +1,13 @@
 /** Sections on the same sets done otherwise: E16, seeds, numbers of training items. From experiments' rows to figures. */
 import type { StudyData } from "../experiments/studyData.ts";
-import { type AblationRow, ablations, type SeedRow, type SizeRow, seeds } from "../experiments/variants.ts";
+import {
+  type AblationRow,
+  ablations,
+  type SeedRow,
+  type SizeRow,
+  seeds,
+  trainingSizes,
+} from "../experiments/variants.ts";
 import { mean, standardDeviation } from "../statistics/descriptive.ts";
 import { column, groupsOf, inGroup, OVER_ITEMS, type ReportFigure, type ReportSection } from "./content.ts";
 import { number, percent, shortName, withInterval } from "./names.ts";
@@ -104,26 +111,28 @@ export function seedsSection(study: StudyData): ReportSection | undefined {
   return { experiment: "seeds", title: "Stability", figures, tables: [table] };
 }
 
-export function sizesSection(study: StudyData, rows: readonly SizeRow[]): ReportSection | undefined {
-  const sizes = [...new Set(rows.map((r) => r.train))].sort((a, b) => a - b);
-  if (sizes.length < 2) return undefined;
+export function sizesSection(study: StudyData): ReportSection | undefined {
+  const rows = trainingSizes(study);
+  if (rows.length === 0) return undefined;
   const figures = groupsOf(study.groups).flatMap((group): ReportFigure[] => {
     const its = inGroup(rows, group);
     if (its.length === 0) return [];
-    const at = (train: number): number => mean(its.filter((r) => r.train === train).map((r) => r.mean));
-    const [few, many] = [sizes[0]!, sizes.at(-1)!];
+    const least = Math.min(...its.map((r) => r.train));
+    const ofAll = [...new Map(its.map((r) => [r.dataset, r])).values()]; // a set's last row is that of all items
+    const few = its.filter((r) => r.train === least);
+    const most = [...new Set(ofAll.map((r) => r.train))].sort((a, b) => a - b);
     return [
       {
         id: `sizes${group.suffix}`,
         title: `How many training items does a vector need? (${group.label})`,
-        says: `Over all sets the mean slope is ${number(at(few))} with ${few} training items and ${number(at(many))} with ${many}.`,
-        n: itemsOf(its),
+        says: `Over all sets the mean slope is ${number(mean(few.map((r) => r.mean)))} with ${least} training items and ${number(mean(ofAll.map((r) => r.mean)))} with all of them (${most.join(", ")}).`,
+        n: itemsOf(ofAll),
         interval: `line: mean with ${OVER_ITEMS}`,
         spec: panelChart({
           points: its.map((r) => ({ ...r, panel: shortName(r.dataset), x: r.train })),
           bands: [],
           bandColours: {},
-          order: byMean(its.filter((r) => r.train === many)),
+          order: byMean(ofAll),
           x: "training items",
           y: "mean steerability",
           line: "vector",

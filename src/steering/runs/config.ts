@@ -28,6 +28,7 @@ export interface SweepConfig {
     readonly random: number;
     readonly shuffled: number;
     readonly debiased: boolean;
+    readonly sizes: readonly number[];
     readonly swapped: boolean;
   };
   readonly published: boolean;
@@ -141,13 +142,15 @@ function withDefaults(input: SweepInput, source: ConfigSource): SweepConfig {
   if (!asNumbers)
     return fail(["multipliers"], `expected numbers such as "-1,0,1" or "-2:2:0.5", got ${JSON.stringify(multipliers)}`);
   const lists = { ...input, layers: asLayers === "all" ? [] : asLayers, multipliers: asNumbers, seeds };
-  for (const key of ["models", "datasets", "settings", "trainSettings", "layers", "multipliers", "seeds"] as const) {
-    const all: readonly unknown[] = lists[key] ?? [];
+  const expectDistinct = (path: Path, all: readonly unknown[] = []): void => {
     const twice = all.findIndex((value, i) => all.indexOf(value) < i);
-    if (twice >= 0) fail([key, twice], `${JSON.stringify(all[twice])} is there twice`);
-  }
+    if (twice >= 0) fail([...path, twice], `${JSON.stringify(all[twice])} is there twice`);
+  };
+  for (const key of ["models", "datasets", "settings", "trainSettings", "layers", "multipliers", "seeds"] as const)
+    expectDistinct([key], lists[key]);
+  expectDistinct(["controls", "sizes"], input.controls?.sizes);
   if (asNumbers.length < 2) fail(["multipliers"], `a slope needs two multipliers or more, got ${asNumbers.length}`);
-  const { random = 0, shuffled = 0, debiased = false, swapped = false } = input.controls ?? {};
+  const { random = 0, shuffled = 0, debiased = false, sizes = [], swapped = false } = input.controls ?? {};
   return {
     ...input,
     layers: asLayers,
@@ -155,7 +158,7 @@ function withDefaults(input: SweepInput, source: ConfigSource): SweepConfig {
     seeds,
     split: input.split ?? (published ? "published" : "paper"),
     operator: input.operator ?? "add",
-    controls: { random, shuffled, debiased, swapped },
+    controls: { random, shuffled, debiased, sizes, swapped },
     published,
     normMatching: input.normMatching ?? true,
     limits: input.limits ?? {},

@@ -7,7 +7,7 @@ import { type ColumnSource, parquetWriteBuffer } from "hyparquet-writer";
 import { FormatError } from "../../tensor/errors.ts";
 import { type Measure, rowOffset, type TestedItem, type UnitResult } from "../study/result.ts";
 
-export const PART_SCHEMA = "1";
+export const PART_SCHEMA = "2";
 
 /** Columns of the measures, which are null where a measure was not computed. */
 export const MEASURE_COLUMNS = { ab: "ab", "logit-sum": "logit_sum", logprob: "logprob" } as const satisfies Record<

@@ -84,9 +84,12 @@ export const SweepSchema = v.pipe(
             random: v.optional(v.pipe(count, describe("Random directions of equal norm"))),
             shuffled: v.optional(v.pipe(count, describe("Vectors from labels exchanged at random"))),
             debiased: v.optional(v.pipe(yesNo, describe("The mean of the differences within each letter"))),
+            sizes: v.optional(
+              v.pipe(list(positive, "sizes"), describe("Vectors of the first n training items for each n")),
+            ),
             swapped: v.optional(v.pipe(yesNo, describe("Every test item with its options exchanged too"))),
           },
-          "an object of random, shuffled, debiased, swapped",
+          "an object of random, shuffled, debiased, sizes, swapped",
         ),
       ),
       published: v.optional(v.pipe(yesNo, describe("The original's formatting quirks and its split. Default: false"))),
@@ -109,6 +112,6 @@ export type SweepInput = v.InferOutput<typeof SweepSchema>;
 export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(SweepSchema.entries),
   split: ["train", "validation", "test"],
-  controls: ["random", "shuffled", "debiased", "swapped"],
+  controls: ["random", "shuffled", "debiased", "sizes", "swapped"],
   limits: ["train", "test"],
 };

@@ -15,13 +15,23 @@ import { type PlannedUnit, segment } from "./plan.ts";
 
 /** Readers of whole folders (pyarrow, R's arrow) pass over names that begin with _ or a dot. */
 const UNIT_FILE = "_unit.json";
-const UNIT_SCHEMA = 1;
+const UNIT_SCHEMA = 2;
 
 /** What `_unit.json` says. */
 export interface UnitFile
   extends Pick<
     UnitResult,
-    "model" | "dataset" | "format" | "setting" | "seed" | "operator" | "skip" | "layers" | "multipliers" | "vectors"
+    | "model"
+    | "dataset"
+    | "format"
+    | "setting"
+    | "seed"
+    | "operator"
+    | "skip"
+    | "trainItems"
+    | "layers"
+    | "multipliers"
+    | "vectors"
   > {
   readonly schema: number;
   readonly configHash: string;
@@ -61,11 +71,11 @@ export async function writeUnit(
   const parts = await Promise.all(named.layers.map(writePart));
   const vectorFiles = await writeVectors(root, id, named, facts);
   await syncFolder(folder);
-  const { operator, skip, layers, multipliers, vectors, items, propensities } = named;
+  const { operator, skip, trainItems, layers, multipliers, vectors, items, propensities } = named;
   const { configHash, device, trimtab, elapsedMs } = facts;
   const file: UnitFile = {
     schema: UNIT_SCHEMA,
-    ...{ model, dataset, format, setting, seed, operator, skip, layers, multipliers, vectors },
+    ...{ model, dataset, format, setting, seed, operator, skip, trainItems, layers, multipliers, vectors },
     items: items.length,
     measures: Object.keys(propensities) as Measure[],
     rows: vectors.length * layers.length * items.length * multipliers.length,
@@ -155,12 +165,13 @@ export async function readUnit(root: string, unit: PlannedUnit, file: UnitFile):
         for (let k = 0; k < I * M; k++) table[(v * layers.length + l) * I * M + k] = column[v * I * M + k]!;
     }
   }
-  const { model, dataset, format, setting, seed, operator, skip } = file;
+  const { model, dataset, format, setting, seed, operator, skip, trainItems } = file;
   const key = { model, dataset, format, setting, seed };
   return {
     ...key,
     operator,
     skip,
+    trainItems,
     layers,
     multipliers,
     vectors,

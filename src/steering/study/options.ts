@@ -18,6 +18,8 @@ export interface Controls {
   readonly shuffled?: number;
   /** The mean of the differences within each letter. Default false. Needs lettered answers. */
   readonly debiased?: boolean;
+  /** Vectors of the first n training items for each n; those that the split has no more items than are left out. Default none. */
+  readonly sizes?: readonly number[];
   /** Test every item with its two options exchanged too. Default false. Needs lettered answers. */
   readonly swapped?: boolean;
 }

@@ -34,7 +34,7 @@ export interface TestedItem extends ItemFacts {
 /**
  * Names of vectors: `BASE`, `SYS_POS`, ... (training setting), `mean` (of the five), and controls of one of them:
  * `BASE/random-0` (random direction, equal norm), `BASE/shuffled-0` (labels exchanged at random), `BASE/debiased`
- * (mean of the differences within each letter).
+ * (mean of the differences within each letter), `BASE/train-10` (of the first 10 training items).
  */
 export type VectorName = string;
 
@@ -49,6 +49,8 @@ export interface UnitKey {
 export interface UnitResult extends UnitKey {
   readonly operator: Operator;
   readonly skip: 0 | 1;
+  /** Items that the vectors were trained on. */
+  readonly trainItems: number;
   readonly layers: readonly number[];
   readonly multipliers: readonly number[];
   readonly vectors: readonly VectorName[];

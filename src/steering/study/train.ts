@@ -13,7 +13,7 @@ import type { Controls } from "./options.ts";
 
 /** Directions at every asked-for layer, each [D]. */
 export interface TrainedVector {
-  /** Empty for the vector itself, else the control's: `random-0`, `shuffled-1`, `debiased`. */
+  /** Empty for the vector itself, else the control's: `random-0`, `shuffled-1`, `debiased`, `train-10`. */
   readonly control: string;
   readonly directions: readonly Float32Array[];
 }
@@ -70,7 +70,16 @@ function weightings(items: readonly DatasetItem[], controls: Controls, seed: num
     const signs = Float64Array.from({ length: n }, () => (next() < 0.5 ? -1 / n : 1 / n));
     return { control: `shuffled-${k}`, positive: signs, negative: signs.map((x) => -x) };
   });
-  return [plain, ...shuffled, ...(controls.debiased ? [debiased(items)] : [])];
+  const fewer = smallerSizes(controls, n).map((size) => {
+    const share = Float64Array.from({ length: n }, (_, i) => (i < size ? 1 / size : 0));
+    return { control: `train-${size}`, positive: share, negative: share.map((x) => -x) };
+  });
+  return [plain, ...shuffled, ...(controls.debiased ? [debiased(items)] : []), ...fewer];
+}
+
+/** Sizes of training sets that are smaller than the whole. */
+export function smallerSizes({ sizes = [] }: Controls, items: number): readonly number[] {
+  return [...new Set(sizes)].filter((size) => size < items);
 }
 
 /** ½ Σ over letters of (mean residual where that letter is the positive answer − mean where it is the negative one). */

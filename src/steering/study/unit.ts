@@ -13,7 +13,7 @@ import { type EvaluateOptions, type Evaluation, estimateEvaluation, evaluate, pr
 import { isSetting, MULTIPLIERS, type RunControl, type RunUnit, type UnitSpec } from "./options.ts";
 import type { Measure, TestedItem, TestSetting, UnitResult, VectorName } from "./result.ts";
 import type { Grid } from "./tailTree.ts";
-import { norm, rescale, type TrainedVector, trainVectors } from "./train.ts";
+import { norm, rescale, smallerSizes, type TrainedVector, trainVectors } from "./train.ts";
 
 const OPTION_KEYS = [
   "split",
@@ -54,7 +54,8 @@ export function estimateUnit(
 ): { evaluations: number; mostRows: number; resultRows: number } {
   const unit = prepareUnit(model, spec);
   const { controls = {} } = spec.options;
-  const perSetting = 1 + (controls.random ?? 0) + (controls.shuffled ?? 0) + (controls.debiased ? 1 : 0);
+  const sizes = smallerSizes(controls, unit.train.length).length;
+  const perSetting = 1 + (controls.random ?? 0) + (controls.shuffled ?? 0) + (controls.debiased ? 1 : 0) + sizes;
   const count = unit.trainSettings.length * perSetting + (hasMean(unit.trainSettings) ? 1 : 0);
   const zeros = unit.layers.map(() => new Float32Array(model.config.D));
   const vectors = Array.from({ length: count }, () => zeros);
@@ -78,7 +79,7 @@ interface Unit {
 function prepareUnit(model: LanguageModel, spec: UnitSpec): Unit {
   const { dataset, setting, seed, options: o } = spec;
   checkKeys(o, OPTION_KEYS, "study");
-  checkKeys(o.controls ?? {}, ["random", "shuffled", "debiased", "swapped"], "study: controls");
+  checkKeys(o.controls ?? {}, ["random", "shuffled", "debiased", "sizes", "swapped"], "study: controls");
   checkKeys(o.limit ?? {}, ["train", "test"], "study: limit");
   const split = splitItems(dataset.items, { split: o.split ?? (o.published ? "published" : "paper"), seed });
   const train = split.train.slice(0, o.limit?.train);
@@ -177,7 +178,7 @@ function average(vectors: readonly Float32Array[]): Float32Array {
 
 function toResult(
   model: LanguageModel,
-  { spec, layers, multipliers, facts, options }: Unit,
+  { spec, layers, multipliers, train, facts, options }: Unit,
   named: readonly NamedVector[],
   { ab, rest, logprob, mass, skip }: Evaluation,
 ): UnitResult {
@@ -191,6 +192,7 @@ function toResult(
     seed,
     operator: options.operator ?? "add",
     skip,
+    trainItems: train.length,
     layers,
     multipliers,
     vectors: named.map((v) => v.name),

@@ -94,7 +94,12 @@ describe("E1", () => {
     // scipy: t.ppf(0.975, 2) * std([1, 2, 6], ddof=1) * sqrt(1 + 1/3) = 13.1446...
     const band = predictionBand([1, 2, 6]);
     expect(band.high - band.mean).toBeCloseTo(4.302652729911275 * Math.sqrt(7) * Math.sqrt(4 / 3), 9);
+    // scipy: t.ppf(0.975, 3) * sqrt((1 + 4 + 36) / 3) = 11.765...
+    const centred = predictionBand([1, -2, 6], true);
+    expect(centred.high).toBeCloseTo(3.1824463052837078 * Math.sqrt(41 / 3), 9);
+    expect(centred.low).toBe(-centred.high);
     expect(predictionBand([1]).low).toBeNaN();
+    expect(predictionBand([], true).low).toBeNaN();
     expect(predictionBand([]).mean).toBeNaN();
   });
 
@@ -353,12 +358,17 @@ it("variants: E16, seeds, sizes, formats", () => {
   ]);
   const [both] = formats(its);
   expect(Math.round(both!.completion - both!.choice)).toBe(7);
-  const sizes = trainingSizes([
-    { train: 10, units: [unit({}, 1)] },
-    { train: 40, units: [unit({}, 3)] },
+});
+
+it("training items: vectors of the first of them, from the unit that has them at the study's layer", () => {
+  const vectors = ["BASE", "BASE/train-10", "BASE/train-20"];
+  const slope = (i: number, v: string): number => Number(/\d+/.exec(v)?.[0] ?? 40) / 10 + 0.1 * wobble(i);
+  const detail = syntheticUnit({ vectors, slope, count: 4 });
+  const its = study(syntheticUnit({ slope: () => 9 }), detail);
+  expect(trainingSizes(its).map((r) => [r.train, Math.round(r.mean), r.n])).toEqual([
+    [10, 1, 4],
+    [20, 2, 4],
+    [40, 4, 4],
   ]);
-  expect(sizes.map((r) => [r.train, Math.round(r.mean)])).toEqual([
-    [40, 3],
-    [10, 1],
-  ]);
+  expect(trainingSizes(study(syntheticUnit({ slope: () => 9 })))).toEqual([]);
 });

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { svgOf } from "../../../src/cli/vegaSvg.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
-import { trainingSizes } from "../../../src/steering/experiments/variants.ts";
 import type { ReportContent } from "../../../src/steering/report/content.ts";
 import { tableCsv } from "../../../src/steering/report/markdown.ts";
 import { number, percent, pValue, shortName } from "../../../src/steering/report/names.ts";
@@ -21,16 +20,8 @@ let page: string;
 
 beforeAll(async () => {
   const study = new StudyData(syntheticStudy(["tiny-a", "tiny-b"]), { bootstrap: { resamples: 50 } });
-  const sizes = trainingSizes(
-    [10, 40].map((train) => ({
-      train,
-      units: [syntheticUnit({ model: "tiny-a", slope: (i) => Math.log(train) + wobble(i) })],
-    })),
-    { bootstrap: { resamples: 50 } },
-  );
   content = reportContent({
     study,
-    sizes,
     title: "A study <of> tests",
     facts: [["model", "tiny-a"]],
     command: (experiment) => `trimtab study ${experiment} -o "runs/x"`,

@@ -27,7 +27,7 @@ describe("a configuration", () => {
       seeds: [0],
       split: "paper",
       operator: "add",
-      controls: { random: 0, shuffled: 0, debiased: false, swapped: false },
+      controls: { random: 0, shuffled: 0, debiased: false, sizes: [], swapped: false },
       published: false,
       normMatching: true,
       limits: {},

@@ -59,7 +59,7 @@ export function fakeUnit(delayMs = 0): RunUnit {
     const measures: readonly Measure[] = o.measures ?? ["ab", "logit-sum"];
     return {
       ...{ model: "as the engine calls it", dataset: dataset.name, format: dataset.format, setting, seed },
-      ...{ operator: o.operator ?? "add", skip: o.skip ?? 1, layers, multipliers, vectors, items },
+      ...{ operator: o.operator ?? "add", skip: o.skip ?? 1, trainItems: 7, layers, multipliers, vectors, items },
       norms: Float64Array.from({ length: vectors.length * layers.length }, next),
       directions: vectors.map(() => layers.map(() => Float32Array.from({ length: 3 }, next))),
       propensities: Object.fromEntries(measures.map((m) => [m, table()])),

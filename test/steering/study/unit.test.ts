@@ -80,15 +80,19 @@ describeNeeding(needModel, "units of the study", async () => {
   });
 
   it("trains the mean difference and its controls in one pass", { timeout: 60_000 }, async () => {
-    const controls = { random: 2, shuffled: 1, debiased: true };
+    const controls = { random: 2, shuffled: 1, debiased: true, sizes: [2, 2, 5] };
     const o = { format: "choice", setting: "BASE", layers: [9, 20], controls, seed: 3 } as const;
     const items = CHOICES.slice(0, 5); // three with (A), two with (B)
     const trained = await trainVectors(model, items, o);
-    expect(trained.map((v) => v.control)).toEqual(["", "shuffled-0", "debiased", "random-0", "random-1"]);
+    const names = ["", "shuffled-0", "debiased", "train-2", "random-0", "random-1"];
+    expect(trained.map((v) => v.control)).toEqual(names);
     const extract = async (some: DatasetItem[]): Promise<Float32Array> =>
       (await model.extract(some, { layers: [9] })).at(9).vector;
-    const [plain, , debiased, random0, random1] = trained.map((v) => v.directions[0]!);
+    const [plain, , debiased, ofTwo, random0, random1] = trained.map((v) => v.directions[0]!);
     expect(cosine(plain!, await extract(items))).toBeGreaterThan(0.999999);
+    const two = await extract(items.slice(0, 2));
+    expect(cosine(ofTwo!, two)).toBeGreaterThan(0.999999);
+    expect(norm(ofTwo!) / norm(two)).toBeCloseTo(1, 5);
     const [a, b] = [await extract(items.filter((_, i) => i % 2 === 0)), await extract(items.filter((_, i) => i % 2))];
     const balanced = a.map((x, d) => (x + b[d]!) / 2);
     expect(cosine(debiased!, balanced)).toBeGreaterThan(0.9999);
@@ -97,7 +101,7 @@ describeNeeding(needModel, "units of the study", async () => {
     expect(Math.abs(cosine(random0!, random1!))).toBeLessThan(0.2);
     expect(Math.abs(cosine(random0!, plain!))).toBeLessThan(0.2);
     const again = await trainVectors(model, items, o);
-    expect(again[3]!.directions[1]).toEqual(trained[3]!.directions[1]);
+    expect(again[4]!.directions[1]).toEqual(trained[4]!.directions[1]);
     await expect(trainVectors(model, [items[0]!], o)).rejects.toThrow(/debiased vectors: 1 training items .* 0 have/);
   });
 
