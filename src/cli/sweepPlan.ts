@@ -110,12 +110,10 @@ export async function estimateSweep(cli: Cli, f: SweepFlags, plan: SweepPlan): P
       const own = plan.units.filter((unit) => unit.model === name);
       for (const [i, { dataset, setting, seed }] of own.entries()) {
         const spec = { dataset: plan.datasets.get(dataset)!, setting, seed, options };
-        const { evaluations, mostRows, resultRows } = estimateUnit(model, spec);
+        const { evaluations, vocabularyRows, mostRows, resultRows } = estimateUnit(model, spec);
         cost.rows += resultRows;
         cost.tokenLayerEvaluations += evaluations;
-        const measures = options.measures ?? (spec.dataset.format === "choice" ? ["logit-sum"] : ["logprob"]);
-        const vocabulary = measures.includes("logprob") ? resultRows * layersPerVocabulary(model) : 0;
-        cost.estimatedSeconds += (evaluations + vocabulary) / perSecond;
+        cost.estimatedSeconds += (evaluations + vocabularyRows * layersPerVocabulary(model)) / perSecond;
         cost.mostRows = Math.max(cost.mostRows, mostRows);
         cost.parts += options.layers === "all" ? layers : options.layers!.length;
         progress.update(i + 1, own.length);

@@ -8,6 +8,7 @@ import type { DatasetItem } from "../datasets/item.ts";
 import { defaultSkip, type ItemGeometry, itemGeometry, steeringStart, type TextOptions } from "./geometry.ts";
 import type { RunControl } from "./options.ts";
 import type { Measure, Operator } from "./result.ts";
+import type { TailPlan } from "./tailPlan.ts";
 import type { Propensities } from "./tailResults.ts";
 import { evaluateTails, type Grid, planEvaluation, type TailOptions } from "./tailTree.ts";
 
@@ -35,13 +36,13 @@ export async function evaluate(
   return { ...(await evaluateTails(model, prepared.geometry, grid, prepared.options)), skip: prepared.options.skip };
 }
 
-/** What `evaluate` would cost: token-layer evaluations, and the most rows of one pass. Tokenises, runs nothing. */
+/** What `evaluate` would cost. Tokenises, runs nothing. */
 export function estimateEvaluation(
   model: LanguageModel,
   items: readonly DatasetItem[],
   grid: Grid,
   o: EvaluateOptions,
-): { evaluations: number; mostRows: number } {
+): Pick<TailPlan, "evaluations" | "vocabularyRows" | "mostRows"> {
   const { geometry, options } = prepare(model, items, grid, o);
   return planEvaluation(geometry, grid, model.config.L, options);
 }

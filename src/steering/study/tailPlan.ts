@@ -52,6 +52,8 @@ export interface TailPlan {
   readonly tails: readonly Tail[];
   /** Token-layer evaluations: trie tokens · L + Σ over tails of R · (L + Σ over cells of the layers above). */
   readonly evaluations: number;
+  /** Rows whose logits over the whole vocabulary are computed; elsewhere columns suffice. */
+  readonly vocabularyRows: number;
   readonly mostRows: number;
   readonly mostCarried: number;
 }
@@ -143,13 +145,15 @@ function costs(
   tails: readonly Tail[],
   chunks: readonly Chunk[],
   o: TailPlanOptions,
-): Pick<TailPlan, "evaluations" | "mostRows" | "mostCarried"> {
+): Pick<TailPlan, "evaluations" | "vocabularyRows" | "mostRows" | "mostCarried"> {
   const above = (from: number, to: number): number =>
     o.cells.slice(from, to).reduce((sum, cell) => sum + o.L - 1 - o.layers[cell.layerIndex]!, 0);
   const allAbove = above(0, o.cells.length);
   let evaluations = 0;
   for (const [i, tail] of tails.entries())
     evaluations += (tail.start - sharedWith(tails[i - 1], tail) + tail.rows) * o.L + tail.rows * allAbove;
+  const sums = o.measures.includes("logprob") ? 1 + o.cells.length : 0;
+  const behind = tails.reduce((sum, t) => sum + t.positiveEnd + t.negativeEnd - 2 * t.geometry.differ, 0);
   const rows = chunks.map((c) =>
     c.tails.reduce((sum, t, i) => {
       const trunk = c.trunk ? t.start - (i > 0 ? sharedWith(c.tails[i - 1], t) : c.carried) + t.rows : 0;
@@ -158,6 +162,7 @@ function costs(
   );
   return {
     evaluations,
+    vocabularyRows: tails.length + sums * behind,
     mostRows: Math.max(0, ...rows),
     mostCarried: Math.max(0, ...chunks.map((c) => c.carryOut)),
   };

@@ -12,6 +12,7 @@ import { checkLayers } from "../extract.ts";
 import { type EvaluateOptions, type Evaluation, estimateEvaluation, evaluate, prepareItems } from "./evaluate.ts";
 import { isSetting, MULTIPLIERS, type RunControl, type RunUnit, type UnitSpec } from "./options.ts";
 import type { Measure, TestedItem, TestSetting, UnitResult, VectorName } from "./result.ts";
+import type { TailPlan } from "./tailPlan.ts";
 import type { Grid } from "./tailTree.ts";
 import { norm, rescale, smallerSizes, type TrainedVector, trainVectors } from "./train.ts";
 
@@ -47,11 +48,11 @@ export function runUnit(model: LanguageModel, spec: UnitSpec, control: RunContro
   return unitRunner(model)(spec, control);
 }
 
-/** What a unit's evaluation will cost, from its tokens: exact token-layer evaluations, most rows of a pass, result rows. */
+/** What a unit's evaluation will cost, from its tokens: exact token-layer evaluations, rows of whole vocabularies, result rows. */
 export function estimateUnit(
   model: LanguageModel,
   spec: UnitSpec,
-): { evaluations: number; mostRows: number; resultRows: number } {
+): Pick<TailPlan, "evaluations" | "vocabularyRows" | "mostRows"> & { readonly resultRows: number } {
   const unit = prepareUnit(model, spec);
   const { controls = {} } = spec.options;
   const sizes = smallerSizes(controls, unit.train.length).length;

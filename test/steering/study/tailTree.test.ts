@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type LanguageModel, logSumExp } from "../../../src/model/index.ts";
 import { loadModel } from "../../../src/steering/index.ts";
 import type { ItemGeometry } from "../../../src/steering/study/geometry.ts";
+import { PassRows } from "../../../src/steering/study/tailRows.ts";
 import { evaluateTails, type Grid, planEvaluation, type TailOptions } from "../../../src/steering/study/tailTree.ts";
 import { BACKENDS } from "../../support/backends.ts";
 import { defaultModelPath, describeNeeding, needModel } from "../../support/needs.ts";
@@ -182,6 +183,10 @@ describe("cost of the tail tree", () => {
     const trie = 40 + 2 + 1 + 2 + 2 - (skip === 0 ? 3 : 0);
     const above = layers.reduce((sum, l) => sum + L - 1 - l, 0);
     expect(plan.evaluations).toBe(trie * L + 3 * R * L + 3 * R * 2 * above);
+    const sums = plan.chunks.map((chunk) => new PassRows(chunk, plan.cells, [measure]).readout.sums.length);
+    expect(plan.vocabularyRows).toBe(sums.reduce((a, b) => a + b));
+    // the row that decides needs no sum of its own: it is in both answers, and cancels
+    expect(plan.vocabularyRows).toBe(measure === "logprob" ? 3 + 3 * 2 * (1 + 2 * layers.length) : 3);
   });
 
   it("is what a pass really runs", async () => {
