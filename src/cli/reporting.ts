@@ -8,6 +8,7 @@ import { writeReport } from "../steering/report/writeReport.ts";
 import { InputError } from "../tensor/errors.ts";
 import type { Cli } from "./flags.ts";
 import { type ReadPart, readParts, studyCommand } from "./studyRun.ts";
+import { optionalPng } from "./svgToPng.ts";
 
 export interface ReportRequest {
   /** A run, or a study's folder of runs. */
@@ -15,6 +16,8 @@ export interface ReportRequest {
   readonly out?: string;
   readonly only?: readonly Experiment[];
   readonly layer?: number;
+  /** Figures as PNG too, by the optional package. */
+  readonly png?: boolean;
 }
 
 export interface ReportOutcome {
@@ -45,9 +48,12 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
   });
   const folder = o.out ?? join(o.run, "report");
   const { svgOf } = await import("./vegaSvg.ts");
+  const pngOf = o.png ? await optionalPng() : undefined;
+  if (o.png && !pngOf)
+    throw new InputError("E_OPTION", "PNG needs the package @resvg/resvg-js", "npm install @resvg/resvg-js");
   // what an earlier report had and this one has not would stay behind
   for (const sub of ["figures", "tables"]) await rm(join(folder, sub), { recursive: true, force: true });
-  const files = await writeReport(folder, content, svgOf);
+  const files = await writeReport(folder, content, { svgOf, pngOf });
   return { folder, page: join(folder, "index.html"), files, content };
 }
 

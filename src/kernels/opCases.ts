@@ -7,6 +7,7 @@ import { BLOCK_DTYPES, byteLength, type DType } from "../tensor/dtype.ts";
 import { combine, EXACT, EXACT_FEW, type OpCase } from "./opCase.ts";
 import { attentionCases } from "./opCaseAttention.ts";
 import type { CaseBuilder, Fill } from "./opCaseData.ts";
+import { rowSetCases } from "./opCaseRowSets.ts";
 
 const SIZES = [1, 3, 17, 63, 65, 129] as const;
 const ACTIVATIONS: readonly Activation[] = ["gelu", "gelu_tanh", "relu", "silu"];
@@ -297,5 +298,11 @@ function copyCase(s: RowShape): OpCase {
 /** The table. */
 export function opCases(o: { full?: boolean } = {}): OpCase[] {
   const full = o.full ?? false;
-  return [...matrixCases(full), ...normCases(full), ...elementwiseCases(full), ...attentionCases(full)];
+  return [
+    ...matrixCases(full),
+    ...normCases(full),
+    ...elementwiseCases(full),
+    ...rowSetCases(full),
+    ...attentionCases(full),
+  ];
 }

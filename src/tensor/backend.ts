@@ -174,6 +174,13 @@ export type OpCall =
   | { op: "ablate"; x: Tensor; vectors: Tensor; index: Tensor }
   /** y [T, 1] = log Σ exp(x[t]), x [T, N]; NaN where the largest of a row is infinite. */
   | { op: "logSumExp"; x: Tensor; y: Tensor }
+  /**
+   * y i32 [R, 2, K], 1 ≤ K ≤ N: y[r, 0] are the places of the K largest of x[r], x [R, N], in descending order, the smaller
+   * place first among equals; y[r, 1] are the bits of those numbers. NaN comes behind all others.
+   */
+  | { op: "topK"; x: Tensor; y: Tensor }
+  /** y [K, D] = weights [K, R] · x [R, D], on top of what y holds where `add`. */
+  | { op: "sumRows"; x: Tensor; weights: Tensor; y: Tensor; add: boolean }
   /** y [R, D] = x[rows[r]], rows i32 [R]. */
   | { op: "gatherRows"; x: Tensor; rows: Tensor; y: Tensor }
   /** dst[i, dstColumn + c] = src[i, srcColumn + c] for all rows i and c < columns; both are taken as 2-D by their last axis. */

@@ -18,6 +18,9 @@ import type { Scope } from "./scope.ts";
 import { expectShape, format, numel, type Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** Largest k of `topK`: what a GPU sorts in the memory of one workgroup. */
+export const TOP_K_MOST = 512;
+
 export interface NormParams {
   readonly kind: NormKind;
   readonly eps: number;
@@ -254,6 +257,26 @@ export class Tape {
     expectShape("logSumExp: y", y.shape, [rowCount(x), 1]);
     this.calls.push({ op: "logSumExp", x, y });
     return y;
+  }
+
+  /** x [R, N] -> i32 [R, 2, k]: places of the k largest, descending, and the bits of their values. k is 1 to TOP_K_MOST. */
+  topK(x: Tensor, k: number): Tensor {
+    const most = Math.min(x.columns, TOP_K_MOST);
+    if (!(Number.isInteger(k) && k >= 1 && k <= most))
+      throw new ShapeError(`topK: k is ${k} for rows of ${x.columns}`, `give a whole number from 1 to ${most}`);
+    const y = this.scope.tensor([rowCount(x), 2, k], "topK", "i32");
+    this.calls.push({ op: "topK", x, y });
+    return y;
+  }
+
+  /** weights [K, R] · x [R, D] -> y [K, D]; a `y` that is given is added to. */
+  sumRows(x: Tensor, weights: Tensor, y?: Tensor): Tensor {
+    expectShape("sumRows: weights", weights.shape, [rowCount(weights), rowCount(x)]);
+    const shape = [rowCount(weights), x.columns];
+    if (y) expectShape("sumRows: y", y.shape, shape);
+    const sums = y ?? this.#new(shape, "sumRows");
+    this.calls.push({ op: "sumRows", x, weights, y: sums, add: y !== undefined });
+    return sums;
   }
 
   /** x [T, D], rows i32 [R] -> y [R, D]. */

@@ -59,7 +59,7 @@ for (const c of cases) byOp.set(c.op, [...(byOp.get(c.op) ?? []), c]);
 
 it("the table covers every op, with distinct names and sane costs", () => {
   const ops = new Set(cases.flatMap((c) => buildCase(c, reference).calls.map((call) => call.op)));
-  const expected = "ablate activation add affine attention attnMix attnScores columns copy embed gatherRows glu linear logSumExp norm rope softmax steer storeKv"; // biome-ignore format: one line
+  const expected = "ablate activation add affine attention attnMix attnScores columns copy embed gatherRows glu linear logSumExp norm rope softmax steer storeKv sumRows topK"; // biome-ignore format: one line
   expect([...ops].sort().join(" ")).toBe(expected);
   expect(new Set(cases.map((c) => c.name)).size).toBe(cases.length);
   expect(cases.every((c) => c.flops >= 0 && c.bytes > 0)).toBe(true);

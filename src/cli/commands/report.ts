@@ -9,6 +9,7 @@ interface Flags {
   readonly out?: string;
   readonly only?: string;
   readonly layer?: number;
+  readonly png?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,13 +25,14 @@ export function addReport(program: Command, cli: Cli): void {
       "layer at which sets are compared (default: the one that half of the items choose)",
       wholeNumber(0),
     )
+    .option("--png", "figures as PNG too (needs the package @resvg/resvg-js)")
     .option("--json", "one JSON object on stdout")
     .action((run: string, flags: Flags) => report(cli, run, flags));
 }
 
-async function report(cli: Cli, run: string, { out, only, layer, json }: Flags): Promise<void> {
+async function report(cli: Cli, run: string, { out, only, layer, png, json }: Flags): Promise<void> {
   const names = only?.split(",").map((name) => name.trim());
-  const outcome = await makeReport(cli, { run, out, layer, only: names && experimentsNamed(names) });
+  const outcome = await makeReport(cli, { run, out, layer, png, only: names && experimentsNamed(names) });
   showReport(cli, outcome, json === true);
 }
 

@@ -269,6 +269,32 @@ export const oracles: Oracles = {
     });
   },
 
+  topK({ x, y }) {
+    const [N, K, out] = [x.columns, y.columns, ints(y)];
+    const bits = new Int32Array(floats(x).buffer, x.offsetBytes, x.elems);
+    const rank = (v: number): number => (Number.isNaN(v) ? 0 : 1);
+    for (let r = 0; r < x.elems / N; r++) {
+      const row = floats(x).subarray(r * N, (r + 1) * N);
+      const order = Array.from(row.keys()).sort((i, j) => {
+        const [a, b] = [row[i]!, row[j]!];
+        return rank(b) - rank(a) || (a === b || rank(a) === 0 ? i - j : b > a ? 1 : -1);
+      });
+      for (let k = 0; k < K; k++) {
+        out[2 * r * K + k] = order[k]!;
+        out[(2 * r + 1) * K + k] = bits[r * N + order[k]!]!;
+      }
+    }
+  },
+
+  sumRows({ x, weights, y, add }) {
+    const [xs, w, out, D, R] = [floats(x), floats(weights), floats(y), x.columns, weights.columns];
+    for (let i = 0; i < out.length; i++) {
+      let sum = add ? out[i]! : 0;
+      for (let r = 0; r < R; r++) sum += w[Math.floor(i / D) * R + r]! * xs[r * D + (i % D)]!;
+      out[i] = sum;
+    }
+  },
+
   gatherRows({ x, rows, y }) {
     ints(rows).forEach((row, r) =>
       floats(y).set(floats(x).subarray(row * x.columns, (row + 1) * x.columns), r * x.columns),

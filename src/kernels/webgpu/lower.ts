@@ -26,6 +26,8 @@ import { lowerRope } from "./wgsl/rope.wgsl.ts";
 import { lowerSoftmax } from "./wgsl/softmax.wgsl.ts";
 import { lowerSteer } from "./wgsl/steer.wgsl.ts";
 import { lowerStoreKv } from "./wgsl/storeKv.wgsl.ts";
+import { lowerSumRows } from "./wgsl/sumRows.wgsl.ts";
+import { lowerTopK } from "./wgsl/topK.wgsl.ts";
 
 /** A call of JavaScript between dispatches. */
 export type HostCall = CallOf<"host">;
@@ -81,6 +83,10 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
       return lowerAblate(call);
     case "logSumExp":
       return lowerLogSumExp(call);
+    case "topK":
+      return lowerTopK(call);
+    case "sumRows":
+      return lowerSumRows(call);
     case "gatherRows":
       return lowerGatherRows(call);
     case "copy":

@@ -1,20 +1,24 @@
 /**
- * Writes a report's folder: `index.html`, `report.md`, `figures/*.svg` and `*.vl.json`, `tables/*.csv`. How a specification
- * becomes SVG is given, so that only the CLI carries that library. Node only; its modules are imported when something is written.
+ * Writes a report's folder: `index.html`, `report.md`, `figures/*.svg` and `*.vl.json` (and `*.png`), `tables/*.csv`. How a
+ * specification becomes a picture is given, so that only the CLI carries those libraries. Node only; its modules are imported when something is written.
  */
 import type { ReportContent } from "./content.ts";
 import { reportHtml } from "./html.ts";
 import { reportMarkdown, tableCsv } from "./markdown.ts";
 import { COLOURS, darkRules } from "./theme.ts";
 
-export type SvgOf = (spec: object) => Promise<string>;
+/** A Vega-Lite specification as SVG, and that as PNG where it can be. */
+export interface Draw {
+  readonly svgOf: (spec: object) => Promise<string>;
+  readonly pngOf?: (svg: string) => Uint8Array;
+}
 
 /** The files written, relative to the folder. */
-export async function writeReport(folder: string, content: ReportContent, svgOf: SvgOf): Promise<string[]> {
+export async function writeReport(folder: string, content: ReportContent, { svgOf, pngOf }: Draw): Promise<string[]> {
   const { mkdir, writeFile } = await import("node:fs/promises");
   const { join } = await import("node:path");
   const written: string[] = [];
-  const write = async (name: string, text: string): Promise<void> => {
+  const write = async (name: string, text: string | Uint8Array): Promise<void> => {
     await writeFile(join(folder, name), text);
     written.push(name);
   };
@@ -25,6 +29,7 @@ export async function writeReport(folder: string, content: ReportContent, svgOf:
     svgs.set(figure.id, svg);
     await write(`figures/${figure.id}.svg`, standalone(svg));
     await write(`figures/${figure.id}.vl.json`, `${JSON.stringify(figure.spec)}\n`);
+    if (pngOf) await write(`figures/${figure.id}.png`, pngOf(svg));
   }
   for (const table of content.sections.flatMap((s) => s.tables)) await write(`tables/${table.id}.csv`, tableCsv(table));
   await write("index.html", reportHtml(content, svgs));

@@ -31,11 +31,9 @@ describeNeeding(needChromium, "the page", () => {
     const study = new StudyData(syntheticStudy(), { bootstrap: { resamples: 50 } });
     const command = (name: string): string =>
       `trimtab study ${name} -m smollm2-135m --data ${"a-long-name,".repeat(9)} -o runs/x`;
-    await writeReport(
-      folder,
-      reportContent({ study, title: "page", facts: [["model", "m".repeat(90)]], command }),
+    await writeReport(folder, reportContent({ study, title: "page", facts: [["model", "m".repeat(90)]], command }), {
       svgOf,
-    );
+    });
     browser = await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox"] });
   }, 120_000);
   afterAll(async () => {

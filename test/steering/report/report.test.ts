@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { optionalPng } from "../../../src/cli/svgToPng.ts";
 import { svgOf } from "../../../src/cli/vegaSvg.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
 import type { ReportContent } from "../../../src/steering/report/content.ts";
@@ -26,7 +27,7 @@ beforeAll(async () => {
     facts: [["model", "tiny-a"]],
     command: (experiment) => `trimtab study ${experiment} -o "runs/x"`,
   });
-  await writeReport(folder, content, svgOf);
+  await writeReport(folder, content, { svgOf, pngOf: await optionalPng() });
   page = readFileSync(join(folder, "index.html"), "utf8");
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,7 +44,7 @@ describe("the report's folder", () => {
       ).toBe(true);
   });
 
-  it("has every figure as SVG and Vega-Lite, every table as CSV", () => {
+  it("has every figure as SVG, PNG and Vega-Lite, every table as CSV", () => {
     const figures = content.sections.flatMap((s) => s.figures);
     for (const { id } of figures) {
       const svg = readFileSync(join(folder, "figures", `${id}.svg`), "utf8");
@@ -51,6 +52,10 @@ describe("the report's folder", () => {
       expect(svg, id).not.toContain("NaN");
       const spec = JSON.parse(readFileSync(join(folder, "figures", `${id}.vl.json`), "utf8"));
       expect(spec.$schema, id).toContain("vega-lite/v6");
+      const png = readFileSync(join(folder, "figures", `${id}.png`));
+      const width = Number(/width="([\d.]+)"/.exec(svg)![1]);
+      expect(png.subarray(1, 4).toString(), id).toBe("PNG");
+      expect(Math.abs(png.readUInt32BE(16) - 2 * width), id).toBeLessThanOrEqual(2);
     }
     const tables = content.sections.flatMap((s) => s.tables.map((t) => `${t.id}.csv`));
     expect(readdirSync(join(folder, "tables")).sort()).toEqual([...tables].sort());

@@ -236,6 +236,8 @@ export const f32x4 = {
   fromU32: unary("v128", simd(0xfb)),
   /** Relaxed SIMD: a·b + c, fused where the machine fuses. */
   relaxedMadd: ternary("v128", simd(0x105)),
+  /** The lanes of an f64x2 rounded, in the two low lanes; the others are 0. */
+  demoteZero: unary("v128", simd(0x5e)),
 } as const;
 
 export const f64 = {

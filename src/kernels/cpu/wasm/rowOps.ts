@@ -13,6 +13,8 @@ import { lowerNorm } from "./norm.ts";
 import { lowerRope } from "./rope.ts";
 import { lowerSoftmax } from "./softmax.ts";
 import { lowerSteer } from "./steer.ts";
+import { lowerSumRows } from "./sumRows.ts";
+import { lowerTopK } from "./topK.ts";
 
 /** The commands of a call, or undefined for the operations on matrices and `host`, which are lowered elsewhere. */
 export function lowerRowOp(call: OpCall, ctx: LowerContext): Command[] | undefined {
@@ -50,6 +52,10 @@ function lower(call: OpCall, ctx: LowerContext): Command | undefined {
       return lowerAblate(call, ctx);
     case "steer":
       return lowerSteer(call, ctx);
+    case "topK":
+      return lowerTopK(call, ctx);
+    case "sumRows":
+      return lowerSumRows(call, ctx);
     case "gatherRows":
       return lowerGatherRows(call, ctx);
     case "copy":
