@@ -25,6 +25,8 @@ export interface ForwardSpec {
   readonly logits: LogitRows;
   /** Only these vocabulary entries, in this order. */
   readonly columns?: readonly number[];
+  /** Also the so many largest of each row of logits. */
+  readonly top?: number;
   /** First layer to run; above 0, `resid` [T, D] is the residual stream that enters it. */
   readonly fromLayer: number;
   /** Layer to stop before; below L, logits must be "none". */
@@ -51,6 +53,8 @@ export interface Plan {
   /** [R, V or columns] and the rows of each sequence among the R. */
   readonly logits?: Tensor;
   readonly logitRows: readonly number[];
+  /** i32 [R, 2, top]: places of the largest logits of each row, and their bits (`topK`). */
+  readonly top?: Tensor;
   readonly captures: readonly Capture[];
   /** False where the list was cut by `stopEarly`, or stopped at a layer: the caches then lack upper layers. */
   readonly complete: boolean;
@@ -90,6 +94,7 @@ export function recordForward(
     }
     const counts = logitRowCounts(spec.logits, feed);
     const logits = counts.length ? unembed(tape, h, c, w, feed, spec, resid) : undefined;
+    const top = logits && spec.top ? tape.topK(logits, spec.top) : undefined;
 
     const cut = spec.stopEarly === true && !logits && h.neededCalls > 0 && h.neededCalls < tape.calls.length;
     if (cut) tape.calls.length = h.neededCalls;
@@ -98,6 +103,7 @@ export function recordForward(
       resid,
       logits,
       logitRows: counts,
+      top,
       complete: !cut && spec.fromLayer === 0 && spec.toLayer === c.L,
     });
   } catch (error) {
@@ -184,7 +190,7 @@ function makePlan(
   calls: readonly OpCall[],
   h: HookRecorder,
   maxKeys: number,
-  parts: Pick<Plan, "feed" | "resid" | "logits" | "logitRows" | "complete">,
+  parts: Pick<Plan, "feed" | "resid" | "logits" | "logitRows" | "top" | "complete">,
 ): Plan {
   const { generation } = store;
   const waits = !backend.caps.synchronous && calls.some((c) => c.op === "host");

@@ -1,5 +1,6 @@
 /**
  * Text generation: prefill in chunks, then one recorded decode step run again and again, sampling, stop rules, streaming.
+ * A device that answers later sends only the logits that decide the next token, where a few do.
  * Knows tokens and the forward pass; how text becomes tokens is model.ts's business.
  */
 import type { Precision } from "../tensor/backend.ts";
@@ -127,13 +128,14 @@ export async function* generateTokens(
   const started = performance.now();
   let prefillMs = 0;
   let stopReason: StopReason = "abort";
-  const decoder = new Decoder(m, store, cache, hooks, cache.length + promptTokens.length, precisionOf(m, o.precision));
+  const precision = precisionOf(m, o.precision);
+  const decoder = new Decoder(m, store, cache, hooks, cache.length + promptTokens.length, precision, sampler);
   try {
     const done = await decoder.prefill(promptTokens, o);
     prefillMs = performance.now() - started;
     let text = "";
     while (done && !o.signal?.aborted) {
-      const token = sampler.next(decoder.logits);
+      const token = decoder.choose();
       text = answer.push(token);
       o.onToken?.(token);
       stopReason = stopOf(m, token, answer, limit, o);
@@ -227,8 +229,9 @@ export function breathe(): Promise<void> {
 
 /** Prefill and decode of one sequence, with one recorded list for all decode steps. */
 class Decoder {
-  /** Logits [V] of the newest position. */
-  readonly logits: Float32Array;
+  /** Logits of the newest position: all [V], or the largest few with their ids. */
+  readonly #logits: Float32Array;
+  readonly #ids: Int32Array | undefined;
   readonly #bytes: Uint8Array;
   readonly #token = new Int32Array(1);
   readonly #inputs: readonly SequenceInput[];
@@ -243,10 +246,15 @@ class Decoder {
     private readonly hooks: HookSet,
     private readonly promptLength: number,
     private readonly precision: Precision,
+    private readonly sampler: Sampler,
   ) {
     this.#synchronous = m.backend.caps.synchronous;
-    this.logits = new Float32Array(m.config.V);
-    this.#bytes = new Uint8Array(this.logits.buffer);
+    // from a device that answers later a few candidates come cheaper than a whole row: 8 bytes for 196,608
+    const top = this.#synchronous ? undefined : sampler.candidates;
+    const memory = new ArrayBuffer(top ? 8 * top : 4 * m.config.V);
+    this.#ids = top ? new Int32Array(memory, 0, top) : undefined;
+    this.#logits = new Float32Array(memory, top ? 4 * top : 0);
+    this.#bytes = new Uint8Array(memory);
     this.#inputs = [{ tokens: this.#token, cache, promptLength }];
   }
 
@@ -267,7 +275,12 @@ class Decoder {
     return true;
   }
 
-  /** One decode step; where the device answers later, `logits` holds when the promise resolves. */
+  /** The next token. */
+  choose(): number {
+    return this.#ids ? this.sampler.nextOf(this.#ids, this.#logits) : this.sampler.next(this.#logits);
+  }
+
+  /** One decode step; where the device answers later, its logits are there when the promise resolves. */
   step(token: number): Promise<void> | undefined {
     this.#token[0] = token;
     if (!this.#plan?.accepts(this.#inputs)) {
@@ -285,6 +298,7 @@ class Decoder {
     return recordForward(this.m, this.store, inputs, {
       hooks: this.hooks,
       logits: logits ? "last" : "none",
+      top: this.#ids?.length,
       fromLayer: 0,
       toLayer: this.m.config.L,
       precision: this.precision,
@@ -292,7 +306,7 @@ class Decoder {
   }
 
   #readLogits(plan: Plan): Promise<void> | undefined {
-    const { buffer, offsetBytes } = plan.logits!;
+    const { buffer, offsetBytes } = (plan.top ?? plan.logits)!;
     if (!this.#synchronous) {
       return this.m.backend.read(buffer, offsetBytes, this.#bytes.length).then((bytes) => this.#bytes.set(bytes));
     }

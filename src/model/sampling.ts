@@ -1,6 +1,6 @@
 /**
- * Chooses the next token from logits [V]: repetition penalty, temperature, top-k, top-p, min-p, then one uniform number.
- * Allocates nothing per token. Knows no model and no text.
+ * Chooses the next token from logits [V], or from the largest few where those decide it: repetition penalty, temperature,
+ * top-k, top-p, min-p, then one uniform number. Allocates nothing per token. Knows no model and no text.
  */
 import { InputError } from "../tensor/errors.ts";
 import { uniform } from "../tensor/random.ts";
@@ -37,12 +37,15 @@ export function checkSampling(o: SamplingOptions): void {
   check("seed", (v) => Number.isInteger(v), "a whole number");
 }
 
-/** Index of the largest value; the first of equals; NaN never wins. */
+/** Index of the largest value; the first of equals; NaN never wins over a number. */
 export function argmax(x: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < x.length; i++) if (x[i]! > x[best]! || Number.isNaN(x[best]!)) best = i;
+  for (let i = 1; i < x.length; i++) if (x[i]! > x[best]! || (Number.isNaN(x[best]!) && !Number.isNaN(x[i]!))) best = i;
   return best;
 }
+
+/** Above this `topK` the whole row is looked at. */
+const MOST_CANDIDATES = 256;
 
 export class Sampler {
   readonly #temperature: number;
@@ -76,12 +79,37 @@ export class Sampler {
     if (this.#seen) this.#seen[token] = 1;
   }
 
+  /**
+   * How many of the largest logits decide the next token exactly as all of them would; undefined where only all do, or where
+   * all are less to read. One more than `topK`: whether there are others makes a difference.
+   */
+  get candidates(): number | undefined {
+    if (this.#seen) return undefined;
+    if (this.#temperature === 0) return 1;
+    const count = this.#topK + 1;
+    return this.#topK <= MOST_CANDIDATES && 2 * count < this.#order.length ? count : undefined;
+  }
+
+  /**
+   * The next token, from the `candidates` largest logits [n] and their ids [n] (largest first, the smaller id first among
+   * equals). Both are reordered.
+   */
+  nextOf(ids: Int32Array, logits: Float32Array): number {
+    sortById(ids, logits);
+    return ids[this.#choose(logits)]!;
+  }
+
   /** The next token. `logits` [V] is changed. */
   next(logits: Float32Array): number {
     this.#penalize(logits);
-    const token = this.#temperature === 0 ? argmax(logits) : this.#draw(logits);
+    const token = this.#choose(logits);
     this.note(token);
     return token;
+  }
+
+  /** Place of the choice; depends on the logits' values and their order alone. */
+  #choose(logits: Float32Array): number {
+    return this.#temperature === 0 ? argmax(logits) : this.#draw(logits);
   }
 
   #penalize(logits: Float32Array): void {
@@ -94,7 +122,8 @@ export class Sampler {
   #draw(logits: Float32Array): number {
     const order = this.#order;
     const weights = this.#weights;
-    const best = logits[argmax(logits)]!;
+    const first = argmax(logits);
+    const best = logits[first]!;
     // weights[i] = p(i) / p(best); what min-p drops never enters the heap
     let n = 0;
     let total = 0;
@@ -104,58 +133,73 @@ export class Sampler {
       order[n++] = i;
       total += weights[i]!;
     }
+    if (n === 0) return first; // an infinite or undefined logit
     if (this.#topK >= n && this.#topP === 1)
       return pick(order, weights, 0, n, uniform(this.#seed, this.#draws++) * total);
     // The most likely tokens move, one by one, to the end of `order`; [0, left) stays a heap of the others.
-    for (let i = (n >> 1) - 1; i >= 0; i--) siftDown(order, weights, i, n);
+    for (let i = (n >> 1) - 1; i >= 0; i--) siftDown(order, logits, i, n);
     const most = Math.min(n, this.#topK);
-    const enough = this.#topP * (most < n ? topWeight(order, weights, n, most) : total);
+    const enough = this.#topP * (most < n ? topWeight(order, logits, weights, n, most) : total);
     let left = n;
     let kept = 0;
     while (n - left < most && kept < enough) {
-      if (most === n) popTop(order, weights, left);
+      if (most === n) popTop(order, logits, left);
       kept += weights[order[--left]!]!;
     }
     return pick(order, weights, left, n, uniform(this.#seed, this.#draws++) * kept);
   }
 }
 
-/** Whether token a comes before token b: heavier first, then the smaller id. */
-function heavier(weights: Float64Array, a: number, b: number): boolean {
-  return weights[a]! > weights[b]! || (weights[a] === weights[b] && a < b);
+/** Whether token a comes before token b: the larger logit first, then the smaller id. */
+function precedes(logits: Float32Array, a: number, b: number): boolean {
+  return logits[a]! > logits[b]! || (logits[a] === logits[b] && a < b);
 }
 
 /** Restores the heap [0, n) below position i. */
-function siftDown(order: Int32Array, weights: Float64Array, start: number, n: number): void {
+function siftDown(order: Int32Array, logits: Float32Array, start: number, n: number): void {
   const item = order[start]!;
   let i = start;
   for (;;) {
     let child = 2 * i + 1;
     if (child >= n) break;
-    if (child + 1 < n && heavier(weights, order[child + 1]!, order[child]!)) child++;
-    if (!heavier(weights, order[child]!, item)) break;
+    if (child + 1 < n && precedes(logits, order[child + 1]!, order[child]!)) child++;
+    if (!precedes(logits, order[child]!, item)) break;
     order[i] = order[child]!;
     i = child;
   }
   order[i] = item;
 }
 
-/** Moves the heaviest of the heap [0, n) to position n − 1. */
-function popTop(order: Int32Array, weights: Float64Array, n: number): void {
+/** Moves the first of the heap [0, n) to position n − 1. */
+function popTop(order: Int32Array, logits: Float32Array, n: number): void {
   const top = order[0]!;
   order[0] = order[n - 1]!;
   order[n - 1] = top;
-  siftDown(order, weights, 0, n - 1);
+  siftDown(order, logits, 0, n - 1);
 }
 
-/** Moves the `most` heaviest to the end of [0, n), the heaviest last; returns the sum of their weights. */
-function topWeight(order: Int32Array, weights: Float64Array, n: number, most: number): number {
+/** Moves the `most` first to the end of [0, n), the very first last; returns the sum of their weights. */
+function topWeight(order: Int32Array, logits: Float32Array, weights: Float64Array, n: number, most: number): number {
   let total = 0;
   for (let left = n; left > n - most; left--) {
-    popTop(order, weights, left);
+    popTop(order, logits, left);
     total += weights[order[left - 1]!]!;
   }
   return total;
+}
+
+/** Insertion: there are a few hundred at most. */
+function sortById(ids: Int32Array, logits: Float32Array): void {
+  for (let i = 1; i < ids.length; i++) {
+    const [id, logit] = [ids[i]!, logits[i]!];
+    let at = i;
+    for (; at > 0 && ids[at - 1]! > id; at--) {
+      ids[at] = ids[at - 1]!;
+      logits[at] = logits[at - 1]!;
+    }
+    ids[at] = id;
+    logits[at] = logit;
+  }
 }
 
 /** The token of order[from, to) in whose share of the total weight `at` falls. */

@@ -1,6 +1,6 @@
 /** Sampling against the definitions, computed the long way from the same logits. */
 import { describe, expect, it } from "vitest";
-import { argmax, Sampler } from "../../src/model/sampling.ts";
+import { argmax, Sampler, type SamplingOptions } from "../../src/model/sampling.ts";
 import { stream, uniform } from "../../src/tensor/random.ts";
 
 const V = 50;
@@ -98,6 +98,68 @@ describe("sampling", () => {
     [{ seed: 0.5 }, /seed is 0.5/],
   ])("refuses %o", (options, message) => {
     expect(() => new Sampler(V, options)).toThrow(message);
+  });
+});
+
+describe("sampling from candidates", () => {
+  const next = stream(77);
+  const N = 600;
+  const rows: Readonly<Record<string, () => number>> = {
+    "spread out": () => 12 * next() - 6,
+    "with ties": () => Math.round(4 * next()),
+    "with ties at the top": () => Math.min(3, 6 * next()),
+    "mostly hidden": () => (next() < 0.97 ? Number.NEGATIVE_INFINITY : next()),
+    "with NaN": () => (next() < 0.1 ? Number.NaN : 5 * next()),
+    "of NaN and infinities": () => [Number.NaN, Number.POSITIVE_INFINITY, -Infinity][Math.floor(3 * next())]!,
+    "of NaN": () => Number.NaN,
+    "far apart": () => 3000 * next(),
+  };
+  const options: readonly SamplingOptions[] = [
+    {},
+    { temperature: 1, topK: 1 },
+    { temperature: 0.7, topK: 5 },
+    { temperature: 1.3, topK: 40, topP: 0.9 },
+    { temperature: 1, topK: 40, minP: 0.2 },
+    { temperature: 2, topK: 256, topP: 0.7, minP: 0.01 },
+    { temperature: 0.01, topK: 256 },
+  ];
+
+  /** What the op `topK` gives. */
+  function largest(logits: Float32Array, k: number): { ids: Int32Array; values: Float32Array } {
+    const rank = (v: number): number => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v);
+    const order = Array.from(logits.keys()).sort((i, j) => {
+      const [a, b] = [logits[i]!, logits[j]!];
+      if (Number.isNaN(a) !== Number.isNaN(b)) return Number.isNaN(a) ? 1 : -1;
+      return rank(a) === rank(b) ? i - j : rank(b) > rank(a) ? 1 : -1;
+    });
+    const ids = Int32Array.from(order.slice(0, k));
+    return { ids, values: Float32Array.from(ids, (i) => logits[i]!) };
+  }
+
+  it.each(Object.entries(rows))("gives the tokens of the whole row, %s", (_name, logit) => {
+    for (const o of options) {
+      const [whole, few] = [new Sampler(N, { ...o, seed: 3 }), new Sampler(N, { ...o, seed: 3 })];
+      const k = few.candidates!;
+      expect(k).toBe(o.temperature ? o.topK! + 1 : 1);
+      const [got, want]: [number[], number[]] = [[], []];
+      for (let i = 0; i < 100; i++) {
+        const logits = Float32Array.from({ length: N }, logit);
+        const { ids, values } = largest(logits, k);
+        got.push(few.nextOf(ids, values));
+        want.push(whole.next(logits));
+      }
+      expect(got, JSON.stringify(o)).toEqual(want);
+    }
+  });
+
+  it("is refused where only the whole row decides", () => {
+    const of = (o: SamplingOptions): number | undefined => new Sampler(N, o).candidates;
+    expect(of({ temperature: 1 })).toBeUndefined();
+    expect(of({ temperature: 1, topP: 0.5 })).toBeUndefined();
+    expect(of({ temperature: 1, topK: 257 })).toBeUndefined();
+    expect(of({ repetitionPenalty: 1.1 })).toBeUndefined();
+    expect(of({ temperature: 1, topK: 5, repetitionPenalty: 1.1 })).toBeUndefined();
+    expect(new Sampler(20, { temperature: 1, topK: 9 }).candidates).toBeUndefined(); // 10 ids and values are 20 numbers
   });
 });
 

@@ -5,11 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { type HookName, type LanguageModel, loadModel } from "../../src/model/index.ts";
+import { createCpuBackend } from "../../src/kernels/index.ts";
+import { type HookName, type LanguageModel, loadModel, type SamplingOptions } from "../../src/model/index.ts";
 import { maxAbs, readGoldens, worstRowError } from "../support/goldens.ts";
 import { needSoftwareGpu, softwareGpu } from "../support/gpu.ts";
 import { defaultModelPath, describeNeeding, fixtures, needModel } from "../support/needs.ts";
-import { TINY_MODELS } from "../support/tiny.ts";
+import { loadTiny, TINY_MODELS } from "../support/tiny.ts";
 
 /** PRODUCT: hidden states and tiny logits, relative error at every position. */
 const TOLERANCE = 1e-4;
@@ -48,6 +49,20 @@ describeNeeding(needSoftwareGpu, "tiny models on the GPU", async () => {
     const result = await model.generate(ids.slice(0, 8), { maxTokens: 24, ignoreEos: true }).result();
     expect([...result.promptTokens, ...result.tokens]).toEqual(goldens.get("greedy")!.ints);
     model.dispose();
+  });
+
+  it.each<SamplingOptions>([
+    {},
+    { temperature: 0.9, topK: 20, seed: 4 },
+    { temperature: 1.2, topK: 60, topP: 0.8, minP: 0.05, seed: 5 },
+    { temperature: 0.8, topP: 0.9, seed: 6 },
+    { temperature: 1, topK: 10, repetitionPenalty: 1.3, seed: 7 },
+  ])("generates what the CPU does, %o", async (sampling) => {
+    const [cpu, gpu] = [await loadTiny("llama", createCpuBackend({ threads: 1 })), await loadTiny("llama", backend)];
+    const o = { ...sampling, maxTokens: 40, ignoreEos: true };
+    const want = await cpu.generate([5, 6, 7], o).result();
+    expect((await gpu.generate([5, 6, 7], o).result()).tokens).toEqual(want.tokens);
+    gpu.dispose();
   });
 
   it("frees what models and runs took", () => expect(backend.counters.liveBytes).toBe(0));

@@ -2,10 +2,11 @@
  * What a decode step asks of the GPU, counted on a device that computes nothing: one pass, one submission, few dispatches, no
  * new GPU objects; hooks that are declared add a dispatch a layer at most.
  */
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { createWebgpuBackend } from "../../../src/kernels/index.ts";
 import { recordForward } from "../../../src/model/forward.ts";
 import { compileHooks, type HookOptions } from "../../../src/model/hooks.ts";
+import type { GenerateOptions } from "../../../src/model/index.ts";
 import { KvStore } from "../../../src/model/kvCache.ts";
 import { loadTiny, TINY_MODELS } from "../../support/tiny.ts";
 import { mockDevice } from "./mockDevice.ts";
@@ -65,6 +66,29 @@ it("capturing at every layer adds one dispatch a layer and no pass", async () =>
   const captured = await countStep("llama", () => ({ capture: ["blocks.*.hook_resid_post"] }));
   expect(captured).toMatchObject({ ...MADE, passes: 1, submits: 1 });
   expect(captured.dispatches).toBe(plain.dispatches + plain.L);
+});
+
+it.each<[string, GenerateOptions, (V: number) => number, number]>([
+  ["greedy", {}, () => 8, 1],
+  ["top-k", { temperature: 0.8, topK: 40, topP: 0.9, minP: 0.01 }, () => 8 * 41, 1],
+  ["all logits", { temperature: 0.8, topP: 0.9 }, (V) => 4 * V, 0],
+  ["repetition penalty", { repetitionPenalty: 1.1 }, (V) => 4 * V, 0],
+])("a token of generation, %s: one pass, one submission, one read of what decides it", async (_n, o, bytes, extra) => {
+  const plain = await countStep("llama", () => ({}));
+  const mock = mockDevice();
+  const backend = await createWebgpuBackend({ device: mock.device });
+  const model = await loadTiny("llama", backend);
+  const read = vi.spyOn(backend, "read");
+  const tokens: object[] = [];
+  const onToken = (): void => {
+    tokens.push({ ...mock.counts, objects: backend.gpuCounters.objects, reads: read.mock.calls.length });
+  };
+  await model.generate([1, 2, 3], { ...o, maxTokens: 6, ignoreEos: true, onToken }).result();
+  const [before, after] = tokens.slice(-2) as Record<string, number>[];
+  const step = Object.fromEntries(Object.entries(after!).map(([key, n]) => [key, n - before![key]!]));
+  expect(step).toMatchObject({ ...MADE, passes: 1, submits: 1, objects: 0, reads: 1 });
+  expect(step.dispatches).toBe(plain.dispatches + extra);
+  expect(read.mock.lastCall![2]).toBe(bytes(model.config.V));
 });
 
 it("a run without a read is submitted when JavaScript yields", async () => {
