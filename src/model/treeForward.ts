@@ -60,8 +60,8 @@ export interface TreeSpec {
   readonly saveRows?: readonly number[];
   /** Saved rows of an earlier pass, by layer: branches then take their rows from there. */
   readonly saved?: readonly Tensor[];
-  /** Rows read after these layers. */
-  readonly capture?: { readonly layers: readonly number[]; readonly rows: readonly number[] };
+  /** Records what becomes of the residual stream [T, D] after layer `l`, in the pass's own list. */
+  readonly tap?: (t: Tape, l: number, resid: Tensor) => void;
   /** Rows whose logits are wanted, at these vocabulary entries; and rows whose log Σ exp over all entries is. */
   readonly logits?: {
     readonly rows: readonly number[];
@@ -78,8 +78,6 @@ export interface TreePass {
   readonly rowsOfSegment: readonly number[];
   /** Token-layer evaluations of the pass. */
   readonly evaluations: number;
-  /** [rows, D] by layer. */
-  readonly captures: ReadonlyMap<number, Tensor>;
   /** [rows, columns]. */
   readonly logits?: Tensor;
   /** [n, 1] each; together the rows of `sums`. */
@@ -100,7 +98,6 @@ export function recordTree(m: ForwardModel, spec: TreeSpec): TreePass {
     const t = new Tape(backend, root, "exact");
     const memory = allocate(root, layout, c.Hkv * c.Dh, c.D);
     const segments: number[] = [];
-    const captures = new Map<number, Tensor>();
     const rowsOfSegment: number[] = [];
 
     if (spec.tree.rows > 0) embed(t, m, spec.tree, memory);
@@ -111,8 +108,7 @@ export function recordTree(m: ForwardModel, spec: TreeSpec): TreePass {
       if (active.rows > 0) recordLayer(t, m, memory, layout, spec, l);
       rowsOfSegment.push(active.rows);
       if (spec.save) t.gatherRows(memory.resid, indexTensor(root, spec.saveRows ?? []), spec.save[l]);
-      if (spec.capture?.layers.includes(l))
-        captures.set(l, t.gatherRows(memory.resid, indexTensor(root, spec.capture.rows)));
+      spec.tap?.(t, l, memory.resid);
       recordBranches(t, root, spec, layout, memory.resid, l);
       segments.push(t.calls.length);
     }
@@ -126,7 +122,6 @@ export function recordTree(m: ForwardModel, spec: TreeSpec): TreePass {
     return {
       rowsOfSegment: whole ? [evaluations] : rowsOfSegment,
       evaluations,
-      captures,
       logits,
       sums,
       run: (segment) => backend.run(lists[segment]!),

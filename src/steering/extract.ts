@@ -1,12 +1,12 @@
 /**
  * Mean-difference extraction (Rimsky et al. 2024, arXiv 2312.06681; Tan et al. 2024, arXiv 2407.12404): the mean over pairs
- * of residual(positive) − residual(negative) at the read position, at all layers in one pass. Knows pairs and sums; the pass is
+ * of residual(positive) − residual(negative) at the read position, at all layers in one pass. Knows pairs and weights; the pass is
  * residuals.ts.
  */
 import type { HookName, LanguageModel } from "../model/index.ts";
 import { checkKeys, InputError } from "../tensor/errors.ts";
 import { type ContrastPair, type PairOptions, type ReadPosition, readRange, tokenizePair } from "./pairs.ts";
-import { type ReadText, readResiduals } from "./residuals.ts";
+import { type ReadText, sumResiduals } from "./residuals.ts";
 import { SteeringVector, type VectorMeta, VectorSet } from "./vector.ts";
 
 export interface ExtractOptions extends PairOptions {
@@ -38,25 +38,11 @@ export async function extract(
     );
   }
   const sides = pairs.flatMap((pair, i) => sidesOf(model, pair, i, read, o));
-  const sums = layers.map(() => new Float64Array(model.config.D));
-  const lengths = layers.map(() => 0);
+  const weights = sides.map((_, side) => (side % 2 === 0 ? 1 : -1) / pairs.length);
   const onProgress = (done: number, total: number): void =>
     o.onProgress?.(Math.floor((done / total) * pairs.length), pairs.length);
-  await readResiduals(
-    model,
-    sides,
-    layers,
-    (side, layer, mean) => {
-      const sign = side % 2 === 0 ? 1 : -1;
-      let squares = 0;
-      for (let d = 0; d < mean.length; d++) {
-        sums[layer]![d]! += sign * mean[d]!;
-        squares += mean[d]! ** 2;
-      }
-      lengths[layer]! += Math.sqrt(squares);
-    },
-    { signal: o.signal, onProgress },
-  );
+  const control = { signal: o.signal, onProgress };
+  const { sums, lengths } = await sumResiduals(model, sides, [weights], layers, control);
   const meta: VectorMeta = {
     model: model.name,
     modelSha256: model.sha256,
@@ -66,10 +52,7 @@ export async function extract(
     createdBy: "trimtab",
   };
   return new VectorSet(
-    layers.map((l, i) => {
-      const mean = Float32Array.from(sums[i]!, (x) => x / pairs.length);
-      return new SteeringVector(hookOf(l), mean, meta, lengths[i]! / sides.length);
-    }),
+    layers.map((l, i) => new SteeringVector(hookOf(l), sums[0]![i]!, meta, lengths[i]! / sides.length)),
   );
 }
 

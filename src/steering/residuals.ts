@@ -1,6 +1,7 @@
 /**
  * Reads the residual stream of many texts at chosen positions, at all asked-for layers, in one pass a batch that computes
- * every shared beginning once and stops at the last layer it needs. Knows tokens and positions, not what they mean.
+ * every shared beginning once and stops at the last layer it needs, and adds it up under weights on the device. Knows tokens
+ * and positions, not what they mean.
  */
 import {
   breathe,
@@ -9,7 +10,7 @@ import {
   type LanguageModel,
   recordTree,
   TokenTree,
-  type TreePass,
+  type TreeSpec,
 } from "../model/index.ts";
 import { Scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -27,8 +28,13 @@ export interface ReadControl {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Gets the mean of one text at one layer [D], which is reused afterwards. */
-export type TakeResidual = (text: number, layerIndex: number, mean: Float64Array) => void;
+/** Sums over texts, by set of weights and layer. */
+export interface ResidualSums {
+  /** Σ weight · mean residual [D], as sums[set][layerIndex]. */
+  readonly sums: readonly (readonly Float32Array[])[];
+  /** Σ length of the mean residual, by layer index. */
+  readonly lengths: Float32Array;
+}
 
 /** Rows of one pass: enough for full speed of the products. */
 const ROW_BUDGET = 1024;
@@ -40,43 +46,130 @@ interface Batch {
   readonly carryOut: number;
 }
 
-/** Hook point: `blocks.{l}.hook_resid_post` of each of `layers`. @throws the signal's reason when aborted. */
-export async function readResiduals(
+/**
+ * Sums the mean residuals of the texts under each set of weights (a number a text). The device adds up; all sums come back in
+ * one read. Hook point: `blocks.{l}.hook_resid_post` of each of `layers`. @throws the signal's reason when aborted.
+ */
+export async function sumResiduals(
   model: LanguageModel,
   texts: readonly ReadText[],
+  weights: readonly ArrayLike<number>[],
   layers: readonly number[],
-  take: TakeResidual,
   o: ReadControl = {},
-): Promise<void> {
+): Promise<ResidualSums> {
   const batches = planBatches(texts);
   const toLayer = Math.max(...layers) + 1;
   const total = batches.reduce((sum, b) => sum + b.tree.rows, 0) * toLayer;
   const scope = new Scope(model.backend);
   try {
     const carry = carryTensors(model, scope, Math.max(0, ...batches.map((b) => b.carryOut)), toLayer);
+    const totals = new Totals(scope, weights.length, layers, model.config.D);
     let done = 0;
-    for (const { texts: members, tree, carryOut } of batches) {
-      const places = members.map((text, leaf) => {
-        const { from, to } = texts[text]!;
-        return Array.from({ length: to - from }, (_, i) => tree.rowAt(leaf, from + i));
-      });
-      const capture = { layers, rows: places.flat() };
-      const pass = recordTree(model, { tree, branchLayers: [], ablate: false, toLayer, carry, carryOut, capture });
+    for (const [b, { texts: members, tree, carryOut }] of batches.entries()) {
+      const batchScope = new Scope(model.backend);
+      const tap = totals.tap(batchScope, members, texts, weights, (leaf, position) => tree.rowAt(leaf, position));
+      const pass = recordTree(model, { tree, branchLayers: [], ablate: false, toLayer, carry, carryOut, tap });
       try {
         for (const [i, rows] of pass.rowsOfSegment.entries()) {
           o.signal?.throwIfAborted();
           pass.run(i);
+          // a device that answers later is waited for, so that progress and abort are true
+          if (!model.backend.caps.synchronous && b < batches.length - 1) await totals.wait();
           await breathe();
           o.onProgress?.((done += rows), total);
         }
-        await takeMeans(pass, members, places, layers, model.config.D, take);
       } finally {
         pass.dispose();
+        batchScope.dispose();
       }
     }
+    return await totals.read();
   } finally {
     scope.dispose();
   }
+}
+
+/** Running sums on the device: for each layer those of all sets of weights [sets, D], then that of lengths [1]. */
+class Totals {
+  readonly #all: Tensor;
+  readonly #width: number;
+
+  constructor(
+    scope: Scope,
+    private readonly sets: number,
+    private readonly layers: readonly number[],
+    private readonly D: number,
+  ) {
+    this.#width = sets * D + 1;
+    const elems = layers.length * this.#width;
+    this.#all = scope.from(new Float32Array(elems), [elems], "residual sums");
+  }
+
+  /** What a pass over `members` adds, for `TreeSpec.tap`. Its tables go to `scope`. */
+  tap(
+    scope: Scope,
+    members: readonly number[],
+    texts: readonly ReadText[],
+    weights: readonly ArrayLike<number>[],
+    rowAt: (leaf: number, position: number) => number,
+  ): NonNullable<TreeSpec["tap"]> {
+    const n = members.length;
+    const places = members.map((text, leaf) => {
+      const { from, to } = texts[text]!;
+      return Array.from({ length: to - from }, (_, i) => rowAt(leaf, from + i));
+    });
+    const table = (data: Float32Array, label: string): Tensor => scope.from(data, [data.length / n, n], label);
+    const rows = scope.from(Int32Array.from(places.flat()), [places.flat().length], "read rows");
+    const shares = places.some((p) => p.length > 1)
+      ? scope.from(meanShares(places), [n, rows.elems], "shares")
+      : undefined;
+    const factors = table(Float32Array.from(weights.flatMap((w) => members.map((text) => w[text]!))), "weights");
+    // the denominator of an RMS norm is a row's length / √D
+    const roots = table(new Float32Array(n).fill(Math.sqrt(this.D)), "roots");
+    return (t, l, resid) => {
+      const i = this.layers.indexOf(l);
+      if (i < 0) return;
+      t.within(() => {
+        const read = t.gatherRows(resid, rows);
+        const means = shares ? t.sumRows(read, shares) : read;
+        t.sumRows(means, factors, this.#part(i, 0, this.sets * this.D).reshape([this.sets, this.D]));
+        const lengths = t.normScale(means, { kind: "rms", eps: 0 });
+        t.sumRows(lengths, roots, this.#part(i, this.sets * this.D, this.#width).reshape([1, 1]));
+      });
+    };
+  }
+
+  #part(layerIndex: number, from: number, to: number): Tensor {
+    const start = layerIndex * this.#width;
+    return this.#all.rows(start + from, start + to);
+  }
+
+  /** Resolves when the device has done what was run. */
+  async wait(): Promise<void> {
+    await this.#all.rows(0, 1).read();
+  }
+
+  async read(): Promise<ResidualSums> {
+    const all = (await this.#all.read()) as Float32Array;
+    const at = (set: number, layerIndex: number): Float32Array => {
+      const start = layerIndex * this.#width + set * this.D;
+      return all.slice(start, start + this.D);
+    };
+    const sums = Array.from({ length: this.sets }, (_, set) => this.layers.map((_, i) => at(set, i)));
+    return { sums, lengths: Float32Array.from(this.layers, (_, i) => all[(i + 1) * this.#width - 1]!) };
+  }
+}
+
+/** Row i averages the rows that text i is read at. */
+function meanShares(places: readonly (readonly number[])[]): Float32Array {
+  const width = places.flat().length;
+  const shares = new Float32Array(places.length * width);
+  let at = 0;
+  for (const [i, { length }] of places.entries()) {
+    shares.fill(1 / length, i * width + at, i * width + at + length);
+    at += length;
+  }
+  return shares;
 }
 
 /** Sorted, cut where the budget is full. What the next batch shares with the end of one is carried over. */
@@ -120,25 +213,4 @@ export function carryTensors(
   const each = (label: string): Tensor[] =>
     Array.from({ length: layers }, () => scope.tensor([positions, width], label));
   return { k: each("carry.k"), v: each("carry.v") };
-}
-
-async function takeMeans(
-  pass: TreePass,
-  members: readonly number[],
-  places: readonly (readonly number[])[],
-  layers: readonly number[],
-  D: number,
-  take: TakeResidual,
-): Promise<void> {
-  const mean = new Float64Array(D);
-  for (const [layerIndex, layer] of layers.entries()) {
-    const data = (await pass.captures.get(layer)!.read()) as Float32Array;
-    let at = 0;
-    for (const [i, text] of members.entries()) {
-      const n = places[i]!.length;
-      mean.fill(0);
-      for (let row = 0; row < n; row++, at += D) for (let d = 0; d < D; d++) mean[d]! += data[at + d]! / n;
-      take(text, layerIndex, mean);
-    }
-  }
 }

@@ -1,13 +1,13 @@
 /**
  * Vectors of a study, with their controls, from one pass over the training items: each vector is a weighted sum of the same
- * residuals, read at the first token in which an item's two answers differ. Knows weights and sums.
+ * residuals, read at the first token in which an item's two answers differ. Knows weights.
  */
 import type { LanguageModel } from "../../model/index.ts";
 import { InputError } from "../../tensor/errors.ts";
 import { stream } from "../../tensor/random.ts";
 import type { DatasetItem } from "../datasets/item.ts";
 import { itemFacts } from "../datasets/itemFacts.ts";
-import { type ReadControl, readResiduals } from "../residuals.ts";
+import { type ReadControl, sumResiduals } from "../residuals.ts";
 import { itemGeometry, type TextOptions } from "./geometry.ts";
 import type { Controls } from "./options.ts";
 
@@ -42,23 +42,14 @@ export async function trainVectors(
   o: TrainOptions,
 ): Promise<TrainedVector[]> {
   if (items.length === 0) throw new InputError("E_DATA", "training a vector: no items", "give at least one");
-  const { D } = model.config;
   const texts = items.flatMap((item) => {
     const { positive, negative, differ } = itemGeometry(model, item, o);
     return [positive, negative].map((tokens) => ({ tokens, from: differ, to: differ + 1 }));
   });
   const weights = weightings(items, o.controls ?? {}, o.seed ?? 0);
-  const sums = weights.map(() => o.layers.map(() => new Float64Array(D)));
-  const take = (text: number, layer: number, mean: Float64Array): void => {
-    const item = text >> 1;
-    for (const [k, w] of weights.entries()) {
-      const weight = text % 2 === 0 ? w.positive[item]! : w.negative[item]!;
-      const sum = sums[k]![layer]!;
-      for (let d = 0; weight !== 0 && d < D; d++) sum[d]! += weight * mean[d]!;
-    }
-  };
-  await readResiduals(model, texts, o.layers, take, o);
-  const trained = weights.map(({ control }, k) => ({ control, directions: sums[k]!.map((x) => Float32Array.from(x)) }));
+  const perText = weights.map((w) => texts.map((_, text) => (text % 2 === 0 ? w.positive : w.negative)[text >> 1]!));
+  const { sums } = await sumResiduals(model, texts, perText, o.layers, o);
+  const trained = weights.map(({ control }, k) => ({ control, directions: sums[k]! }));
   return [...trained, ...randomVectors(trained[0]!.directions, o.controls?.random ?? 0, o.seed ?? 0)];
 }
 
