@@ -91,9 +91,8 @@ const ALL_SETTINGS = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"] as c
  * run as completions too.
  */
 const QUICK = {
-  limits: { train: 40, test: 50 },
-  detail: { train: 40, test: 20 },
-  beside: { train: 20, test: 12 },
+  home: { train: 40, test: 50 },
+  beside: { train: 40, test: 15 },
   multipliers: [-1.5, -0.75, 0, 0.75, 1.5],
   measures: { choice: ["ab"], completion: undefined },
   controls: { random: 2, shuffled: 2 },
@@ -113,7 +112,7 @@ function part(o: StudyPlan, kind: PartKind, format: StudyPart["format"], asked: 
   const datasets = setsOf(o, kind, format);
   if (datasets.length === 0 || !o.kinds.has(kind)) return [];
   const { multipliers, measures } = QUICK;
-  const limits = kind === "home" ? QUICK.limits : kind === "detail" ? QUICK.detail : QUICK.beside;
+  const limits = kind === "home" ? QUICK.home : QUICK.beside;
   const quick = o.quick ? { limits, multipliers, measures: measures[format] } : {};
   return [
     {

@@ -64,11 +64,12 @@ export async function readPart(folder: string): Promise<ReadPart> {
     units.push(await directory.readUnit(unit, found.file));
     for (const [v, vector] of found.file.vectors.entries()) {
       const file = found.file.vectorFiles[v];
-      // the cosines are those of trained vectors
-      if (file === undefined || /\/(random|shuffled)-/.test(vector)) continue;
+      // the cosines are those of the settings' vectors, without controls
+      if (file === undefined || vector.includes("/")) continue;
       const { model, dataset, format, seed } = unit;
+      const { trainItems } = found.file;
       directions.push(
-        ...setDirections({ model, dataset, format, seed, vector }, await loadVectors(join(folder, file))),
+        ...setDirections({ model, dataset, format, seed, trainItems, vector }, await loadVectors(join(folder, file))),
       );
     }
   }

@@ -7,6 +7,8 @@ import { studentQuantile } from "../statistics/student.ts";
 import type { UnitResult, VectorName } from "../study/result.ts";
 import { type Format, type MeanInterval, meanAt, type StudyData, type Where, whereOf } from "./studyData.ts";
 
+type ControlKind = "random" | "shuffled";
+
 /** Where the mean slope of one more control vector of a kind would fall with 95 % confidence. */
 export interface Band {
   readonly vectors: number;
@@ -38,13 +40,16 @@ export function controlBand(
   study: StudyData,
   unit: UnitResult,
   vector: VectorName,
-  kind: "random" | "shuffled",
+  kind: ControlKind,
   layer?: number,
 ): Band {
   const names = study.controls(unit, vector, kind);
-  const isSymmetric = unit.multipliers.every((m) => unit.multipliers.some((other) => other === -m));
   const means = names.map((name) => mean(study.slopes(unit, name, { layer })!));
-  return predictionBand(means, isSymmetric);
+  return predictionBand(means, isSymmetric(unit));
+}
+
+function isSymmetric({ multipliers }: UnitResult): boolean {
+  return multipliers.every((m) => multipliers.some((other) => other === -m));
 }
 
 /** Whether a set's numbers mean anything: the answers' probability, and the vector against its random twins. */
@@ -75,7 +80,7 @@ export function setGates(study: StudyData): SetGate[] {
       gain: mean(gain),
       ...study.interval(gain.length, (pick) => meanAt(gain, pick)),
       randomVectors: band.vectors,
-      beyondRandom: mean(own) > (Number.isNaN(band.high) ? band.mean : band.high),
+      beyondRandom: isAbove(mean(own), band),
     };
   });
 }
@@ -85,10 +90,12 @@ function gains(study: StudyData, unit: UnitResult): { own: Float64Array; gain: F
   const own = study.slopes(unit, unit.setting)!;
   const random = study.controls(unit, unit.setting, "random").map((name) => study.slopes(unit, name)!);
   const gain = own.map((slope, i) => slope - mean(random.map((r) => r[i]!)));
-  // a single item has no other half
-  const half = (values: Float64Array): Float64Array =>
-    values.length < 2 ? values : values.filter((_, i) => i % 2 === 1);
-  return { own: half(own), gain: half(gain) };
+  return { own: unchosenHalf(own), gain: unchosenHalf(gain) };
+}
+
+/** Items with odd places did not choose the layer; a single item has no other half. */
+function unchosenHalf(values: Float64Array): Float64Array {
+  return values.length < 2 ? values : values.filter((_, i) => i % 2 === 1);
 }
 
 export type Verdict = "yes" | "partly" | "no" | "unknown";
@@ -103,11 +110,18 @@ export interface Gate {
   readonly mass: number;
   /** Choices only: yes from a half on, no below a tenth. A completion has many words to choose from. */
   readonly answersInFormat: Verdict;
+  /** Mean slope over sets, of the items that did not choose the layer. */
+  readonly slope: number;
   /** Mean over sets of the gain over random vectors; the interval is over sets, or over items where there are fewer than five. */
   readonly gain: MeanInterval;
   readonly setsBeyondRandom: number;
-  /** yes: the interval lies above 0; no: it does not; unknown: no random vectors were run. */
+  /** Where that mean would fall with one more control, the same in all sets: sets with the same texts are no independent draws. */
+  readonly random: Band;
+  readonly shuffled: Band;
+  /** yes: the gain's interval lies above 0, and the slope above the band; unknown: no such vectors were run. */
   readonly beatsRandom: Verdict;
+  /** The slope lies above the band: the labels matter, and not only which letters they happen to fall on. */
+  readonly beatsShuffled: Verdict;
 }
 
 export function gates(study: StudyData): Gate[] {
@@ -116,6 +130,9 @@ export function gates(study: StudyData): Gate[] {
     const its = sets.filter((s) => s.model === model && s.format === format);
     const mass = median(its.map((s) => s.mass));
     const gain = overall(study, model, format, its);
+    const units = study.homeOf(model, format);
+    const slope = mean(units.map((unit) => mean(gains(study, unit).own)));
+    const [random, shuffled] = [bandOverSets(study, units, "random"), bandOverSets(study, units, "shuffled")];
     return {
       model,
       format,
@@ -123,11 +140,30 @@ export function gates(study: StudyData): Gate[] {
       layer: its[0]!.layer,
       mass,
       answersInFormat: format === "completion" ? "unknown" : mass >= 0.5 ? "yes" : mass < 0.1 ? "no" : "partly",
+      slope,
       gain,
       setsBeyondRandom: its.filter((s) => s.beyondRandom).length,
-      beatsRandom: Number.isNaN(gain.mean) ? "unknown" : gain.low > 0 ? "yes" : "no",
+      random,
+      shuffled,
+      beatsRandom: random.vectors === 0 ? "unknown" : gain.low > 0 && isAbove(slope, random) ? "yes" : "no",
+      beatsShuffled: shuffled.vectors === 0 ? "unknown" : isAbove(slope, shuffled) ? "yes" : "no",
     };
   });
+}
+
+/** Of the mean over sets, from those controls that every set has. */
+function bandOverSets(study: StudyData, units: readonly UnitResult[], kind: ControlKind): Band {
+  const bySet = units.map((unit) =>
+    study.controls(unit, unit.setting, kind).map((name) => mean(unchosenHalf(study.slopes(unit, name)!))),
+  );
+  const draws = Math.min(...bySet.map((means) => means.length));
+  const means = Array.from({ length: draws }, (_, k) => mean(bySet.map((of) => of[k]!)));
+  return predictionBand(means, units.every(isSymmetric));
+}
+
+/** A band of too few vectors has no end; then their mean must do. */
+function isAbove(slope: number, band: Band): boolean {
+  return slope > (Number.isNaN(band.high) ? band.mean : band.high);
 }
 
 const FEW_SETS = 5;

@@ -12,6 +12,7 @@ import type { Format, StudyData, Where } from "./studyData.ts";
 /** A named direction of a set at one layer. */
 export interface NamedDirection extends Where {
   readonly seed: number;
+  readonly trainItems: number;
   readonly vector: VectorName;
   readonly layer: number;
   readonly direction: Float32Array;
@@ -21,18 +22,27 @@ export interface NamedDirection extends Where {
 export function unitDirections(study: StudyData): NamedDirection[] {
   return study.units
     .filter((u) => u.operator === "add")
-    .flatMap(({ model, dataset, format, seed, vectors, layers, directions }) =>
+    .flatMap(({ model, dataset, format, seed, trainItems, vectors, layers, directions }) =>
       directions === undefined
         ? []
         : vectors.flatMap((vector, v) =>
-            layers.map((layer, l) => ({ model, dataset, format, seed, vector, layer, direction: directions[v]![l]! })),
+            layers.map((layer, l) => ({
+              model,
+              dataset,
+              format,
+              seed,
+              trainItems,
+              vector,
+              layer,
+              direction: directions[v]![l]!,
+            })),
           ),
     );
 }
 
 /** Those of a vector file. */
 export function setDirections(
-  about: Where & { readonly seed: number; readonly vector: VectorName },
+  about: Where & Pick<NamedDirection, "seed" | "trainItems" | "vector">,
   set: VectorSet,
 ): NamedDirection[] {
   return set.vectors.map(({ layer, vector: direction }) => ({ ...about, layer, direction }));
@@ -45,16 +55,19 @@ export interface CosineRow extends Where {
   readonly cosine: number;
 }
 
-/** All pairs of a set's vectors (no random controls) at the study's layer, lowest seed, both orders and the diagonal. */
+/**
+ * All pairs of the vectors of a set's settings and their mean, at the study's layer, of the home's seed and number of training
+ * items, both orders and the diagonal.
+ */
 export function cosines(study: StudyData, directions: readonly NamedDirection[]): CosineRow[] {
   return study.home.flatMap((home) => {
     const { model, dataset, format } = home;
     const named = new Map<VectorName, Float32Array>();
     for (const d of directions) {
-      const mine = d.model === model && d.dataset === dataset && d.format === format && d.seed === home.seed;
-      const wanted =
-        d.layer === study.layer(home) && !d.vector.includes("/random-") && !d.vector.includes("/shuffled-");
-      if (mine && wanted && !named.has(d.vector)) named.set(d.vector, d.direction);
+      const mine = d.model === model && d.dataset === dataset && d.format === format;
+      const alike = d.seed === home.seed && d.trainItems === home.trainItems && d.layer === study.layer(home);
+      const isControl = d.vector.includes("/");
+      if (mine && alike && !isControl && !named.has(d.vector)) named.set(d.vector, d.direction);
     }
     const names = [...named.keys()];
     const matrix = cosineMatrix([...named.values()]);

@@ -195,7 +195,8 @@ export function heatChart(o: {
   columns: readonly string[];
   rowTitle: string;
   columnTitle: string;
-  format: string;
+  /** Values are shares. Else as many decimals as the largest needs. */
+  percent?: boolean;
   legend: string;
   diverging?: boolean;
   most?: number;
@@ -204,6 +205,8 @@ export function heatChart(o: {
   const most = o.most ?? Math.max(1e-9, ...cells.map((c) => Math.abs(c.value)));
   const diverging = { domain: [-most, 0, most], range: ["#b8430a", "#f4f4f2", "#0a5a96"] };
   const sequential = { domain: [0, most], range: ["#f4f4f2", "#0a5a96"] };
+  const decimals = Math.min(4, Math.max(2, 1 - Math.floor(Math.log10(most))));
+  const number = o.percent ? ".0%" : `.${decimals}f`;
   const size = Math.min(34, Math.floor(PLOT / o.columns.length));
   const encoding = {
     x: {
@@ -233,7 +236,7 @@ export function heatChart(o: {
             field: "value",
             type: "quantitative",
             scale: o.diverging ? diverging : sequential,
-            legend: { title: o.legend, gradientLength: 120, gradientThickness: 8, format: o.format, tickCount: 3 },
+            legend: { title: o.legend, gradientLength: 120, gradientThickness: 8, format: number, tickCount: 3 },
           },
         },
       },
@@ -243,7 +246,10 @@ export function heatChart(o: {
             {
               mark: { type: "text", fontSize: 9 },
               encoding: {
-                text: { field: "value", format: o.format },
+                // the legend has the percent sign, for which a cell has no room
+                text: o.percent
+                  ? { value: { expr: "format(100 * datum.value, '.0f')" } }
+                  : { field: "value", format: number },
                 color: { condition: { test: `abs(datum.value) > ${0.6 * most}`, value: "#fdfdfd" }, value: "#101010" },
               },
             },

@@ -2,7 +2,7 @@
  * A report's content from a study's units: the gate with its verdicts first, then a section for every experiment that the units
  * have the data of. Knows experiments and sections, no page and no file.
  */
-import { type Gate, gates } from "../experiments/controls.ts";
+import { type Band, type Gate, gates } from "../experiments/controls.ts";
 import type { NamedDirection } from "../experiments/cosines.ts";
 import { crossSettings } from "../experiments/shifts.ts";
 import type { StudyData } from "../experiments/studyData.ts";
@@ -83,9 +83,13 @@ export function reportContent(input: ReportInput): ReportContent {
   };
 }
 
+function bandText({ low, high, vectors }: Band): string {
+  return Number.isNaN(high) ? `${vectors} of them: no band` : `95 % of them in ${number(low)} to ${number(high)}`;
+}
+
 /** A gate in words. */
 function verdict(gate: Gate): { passed: boolean; text: string } {
-  const { model, format, mass, gain, sets, setsBeyondRandom, answersInFormat, beatsRandom } = gate;
+  const { model, format, mass, gain, sets, setsBeyondRandom, answersInFormat, beatsRandom, beatsShuffled } = gate;
   const who = `${model}, ${format}:`;
   const answers = {
     yes: `the model answers in the A/B format (median probability of the two letters ${number(mass)})`,
@@ -94,11 +98,18 @@ function verdict(gate: Gate): { passed: boolean; text: string } {
     unknown: `the two words have ${percent(mass)} of the probability (completions have many possible words)`,
   }[answersInFormat];
   const beats = {
-    yes: `steerability exceeds that of random vectors by ${withInterval(gain)} logits, and lies beyond their band in ${setsBeyondRandom} of ${sets} sets`,
-    no: `steerability is NOT distinguishable from that of random vectors: it exceeds it by ${withInterval(gain)} logits, beyond their band in ${setsBeyondRandom} of ${sets} sets; read the figures as noise`,
+    yes: `steerability exceeds that of random vectors by ${withInterval(gain)} logits a unit, and lies beyond their band in ${setsBeyondRandom} of ${sets} sets`,
+    no: `steerability is NOT distinguishable from that of random vectors: it exceeds it by ${withInterval(gain)} logits a unit, beyond their band in ${setsBeyondRandom} of ${sets} sets; read the figures as noise`,
     partly: "",
     unknown: "no random vectors were run, so nothing tells steerability from noise",
   }[beatsRandom];
-  const passed = beatsRandom === "yes" && (format === "completion" || answersInFormat !== "no");
-  return { passed, text: `${who} ${answers}; ${beats}.` };
+  const labels = {
+    yes: `; it lies above that of vectors from shuffled labels (${bandText(gate.shuffled)})`,
+    no: `; its mean ${number(gate.slope)} is NOT distinguishable from that of vectors from shuffled labels (${bandText(gate.shuffled)}): what the labels add is less than the letters that they happen to fall on; read the figures as noise`,
+    partly: "",
+    unknown: "",
+  }[beatsShuffled];
+  const passed =
+    beatsRandom === "yes" && beatsShuffled !== "no" && (format === "completion" || answersInFormat !== "no");
+  return { passed, text: `${who} ${answers}; ${beats}${labels}.` };
 }

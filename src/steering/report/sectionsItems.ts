@@ -232,7 +232,7 @@ function layerFigures(group: Group, rows: readonly LayerRow[], study: StudyData)
         columns: layers.map(String),
         rowTitle: "",
         columnTitle: "layer",
-        format: ".0%",
+        percent: true,
         legend: "slope ≤ 0",
         most: 1,
       }),

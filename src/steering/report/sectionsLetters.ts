@@ -132,7 +132,7 @@ function varianceByLayer(group: Group, rows: readonly VarianceRow[]): ReportFigu
         columns: layers.map(String),
         rowTitle: "",
         columnTitle: "layer",
-        format: ".0%",
+        percent: true,
         legend: "explained",
         most: 1,
       }),

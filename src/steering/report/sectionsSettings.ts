@@ -117,7 +117,7 @@ export function matrixSection(study: StudyData, cross: readonly CrossRow[]): Rep
 }
 
 function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] {
-  const its = inGroup(cross, group);
+  const its = wholeSets(inGroup(cross, group));
   const [trains, tests] = [[...new Set(its.map((r) => r.train))], [...new Set(its.map((r) => r.test))]];
   if (trains.length * tests.length < 2) return [];
   const cells = trains.flatMap((train) =>
@@ -141,7 +141,6 @@ function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] 
         columns: tests,
         rowTitle: "trained under",
         columnTitle: "tested under",
-        format: ".2f",
         legend: "mean slope",
         diverging: true,
       }),
@@ -149,10 +148,17 @@ function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] 
   ];
 }
 
+/** Rows of the sets that were run in the most settings: a mean of other sets in each cell would compare sets. */
+function wholeSets(rows: readonly CrossRow[]): CrossRow[] {
+  const cells = (dataset: string): number => rows.filter((r) => r.dataset === dataset).length;
+  const most = Math.max(0, ...rows.map((r) => cells(r.dataset)));
+  return rows.filter((r) => cells(r.dataset) === most);
+}
+
 function meanVarianceFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] {
   const wanted = [{ train: "BASE", test: "BASE" }, ...SHIFTS];
   const points = wanted.flatMap(({ train, test }) =>
-    inGroup(cross, group)
+    wholeSets(inGroup(cross, group))
       .filter((r) => r.train === train && r.test === test)
       .map((r) => ({ panel: "", kind: `${train}→${test}`, label: shortName(r.dataset), x: r.mean, y: r.variance })),
   );
@@ -300,7 +306,6 @@ function cosineFigure(group: Group, rows: readonly CosineRow[]): ReportFigure[] 
         columns: names,
         rowTitle: "",
         columnTitle: "",
-        format: ".2f",
         legend: "cosine",
         diverging: true,
         most: 1,

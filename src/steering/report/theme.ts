@@ -59,6 +59,7 @@ export const CONFIG: Spec = {
     domainColor: light("grid"),
     tickColor: light("grid"),
     labelLimit: 150,
+    labelSeparation: 5,
     titlePadding: 6,
   },
   axisY: { labelPadding: 5 },

@@ -136,6 +136,21 @@ describe("gate", () => {
     expect(gates(study(...sets(0, 0.3)))[0]!.answersInFormat).toBe("partly");
   });
 
+  it("stops one that shuffled labels equal in all sets at once", () => {
+    const withShuffled = (size: number): UnitResult[] =>
+      sets(2, 0.8).map((unit) => {
+        const names = ["BASE", "BASE/random-0", "BASE/shuffled-0", "BASE/shuffled-1"];
+        const slopes: Record<string, number> = { BASE: 2, "BASE/shuffled-0": size, "BASE/shuffled-1": -size };
+        return syntheticUnit({ ...unit, vectors: names, items: unit.items, slope: (_, v) => slopes[v] ?? 0.1 });
+      });
+    // scipy: t.ppf(0.975, 2) = 4.3026527
+    const [small] = gates(study(...withShuffled(0.4)));
+    expect(small!.shuffled.high).toBeCloseTo(4.302652729911275 * 0.4, 6);
+    expect(small).toMatchObject({ beatsRandom: "yes", beatsShuffled: "yes", slope: 2 });
+    expect(gates(study(...withShuffled(0.6)))[0]).toMatchObject({ beatsRandom: "yes", beatsShuffled: "no" });
+    expect(gates(study(...sets(2, 0.8)))[0]!.beatsShuffled).toBe("unknown");
+  });
+
   it("judges few sets by their items, and says when there is nothing to compare with", () => {
     const few = gates(study(...sets(2, 0.8).slice(0, 2)))[0]!;
     expect(few.beatsRandom).toBe("yes");
@@ -283,7 +298,7 @@ it("E8: cosines of fresh units and of vector files, and their trend", () => {
   expect(trend!.rho).toBeLessThan(-0.9);
   const meta = { model: "m", modelSha256: "", method: "meanDiff", read: "auto", pairs: 1, createdBy: "t" };
   const file = new VectorSet([new SteeringVector("blocks.3.hook_resid_post", Float32Array.from([1, 0, 0]), meta)]);
-  const about = { model: "m", dataset: "d", format: "choice", seed: 0, vector: "BASE" } as const;
+  const about = { model: "m", dataset: "d", format: "choice", seed: 0, trainItems: 40, vector: "BASE" } as const;
   expect(cosines(its, setDirections(about, file))).toMatchObject([
     { first: "BASE", second: "BASE", cosine: 1, layer: 3 },
   ]);
