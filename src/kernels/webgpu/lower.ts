@@ -84,7 +84,7 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
     case "logSumExp":
       return lowerLogSumExp(call);
     case "topK":
-      return lowerTopK(call);
+      return lowerTopK(call, ctx);
     case "sumRows":
       return lowerSumRows(call);
     case "gatherRows":
