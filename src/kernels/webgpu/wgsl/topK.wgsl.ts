@@ -5,7 +5,7 @@
  * K-th falls, counts the next byte of those that have it, and so on; what is at or above the cut is collected, and the last
  * stage puts it in order by counting what comes before each. K = 1 is a plain reduction. Entries are compared as integers
  * (order of the float, then of the place), which differ pairwise: the result does not depend on the order of threads.
- * Traffic: 4·R·N bytes read, then from cache at most nine times, mostly three; 8·R·K written.
+ * Traffic: 4·R·N bytes read, then from cache two to eight times more; 8·R·K written.
  */
 import {
   type Binding,
