@@ -2,6 +2,7 @@
  * The runs that a study consists of, each a sweep of its own: controls at home at every layer first, then what is done at the
  * layer that these chose. Knows which experiment needs which run, no models and no files.
  */
+import type { Controls } from "../steering/index.ts";
 import { EXPERIMENTS, type Experiment } from "../steering/report/report.ts";
 import { resolveConfig, type SweepConfig } from "../steering/runs/index.ts";
 import { InputError, nearest } from "../tensor/errors.ts";
@@ -135,8 +136,12 @@ function setsOf({ sets, quick }: StudyPlan, kind: PartKind, format: StudyPart["f
 
 /** What runs at all layers, with the controls that need no letters. */
 export function firstParts(o: StudyPlan): StudyPart[] {
-  const controls = o.quick ? QUICK.controls : FULL_CONTROLS;
+  const controls = controlsOf(o);
   return FORMATS.flatMap((format) => part(o, "home", format, { layers: o.layers, controls }));
+}
+
+function controlsOf({ quick }: StudyPlan): Pick<Controls, "random" | "shuffled"> {
+  return quick ? QUICK.controls : FULL_CONTROLS;
 }
 
 /** What runs at the layer that the first runs chose for each format. */
@@ -149,9 +154,11 @@ export function laterParts(
     if (layer === undefined) return [];
     const layers = [layer];
     const isChoice = format === "choice";
+    // norms are matched, so that one setting's random vectors are all settings'
+    const ofBase = { ...controlsOf(o), under: ["BASE"] };
     return [
       ...part(o, "detail", format, { layers, controls: { sizes: SIZES, debiased: isChoice, swapped: isChoice } }),
-      ...part(o, "settings", format, { layers, settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS }),
+      ...part(o, "settings", format, { layers, settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS, controls: ofBase }),
       ...part(o, "ablate", format, { layers, operator: "ablateThenAdd" }),
       ...part(o, "seeds", format, { layers, seeds: [1, 2] }),
     ];

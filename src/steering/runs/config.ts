@@ -29,6 +29,7 @@ export interface SweepConfig {
     readonly shuffled: number;
     readonly debiased: boolean;
     readonly sizes: readonly number[];
+    readonly under?: readonly TestSetting[];
     readonly swapped: boolean;
   };
   readonly published: boolean;
@@ -149,8 +150,9 @@ function withDefaults(input: SweepInput, source: ConfigSource): SweepConfig {
   for (const key of ["models", "datasets", "settings", "trainSettings", "layers", "multipliers", "seeds"] as const)
     expectDistinct([key], lists[key]);
   expectDistinct(["controls", "sizes"], input.controls?.sizes);
+  expectDistinct(["controls", "under"], input.controls?.under);
   if (asNumbers.length < 2) fail(["multipliers"], `a slope needs two multipliers or more, got ${asNumbers.length}`);
-  const { random = 0, shuffled = 0, debiased = false, sizes = [], swapped = false } = input.controls ?? {};
+  const { random = 0, shuffled = 0, debiased = false, sizes = [], under, swapped = false } = input.controls ?? {};
   return {
     ...input,
     layers: asLayers,
@@ -158,7 +160,7 @@ function withDefaults(input: SweepInput, source: ConfigSource): SweepConfig {
     seeds,
     split: input.split ?? (published ? "published" : "paper"),
     operator: input.operator ?? "add",
-    controls: { random, shuffled, debiased, sizes, swapped },
+    controls: { random, shuffled, debiased, sizes, ...(under && { under }), swapped },
     published,
     normMatching: input.normMatching ?? true,
     limits: input.limits ?? {},

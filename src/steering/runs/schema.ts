@@ -87,9 +87,15 @@ export const SweepSchema = v.pipe(
             sizes: v.optional(
               v.pipe(list(positive, "sizes"), describe("Vectors of the first n training items for each n")),
             ),
+            under: v.optional(
+              v.pipe(
+                v.array(setting, "a list of settings"),
+                describe("Training settings that get controls. Default: all"),
+              ),
+            ),
             swapped: v.optional(v.pipe(yesNo, describe("Every test item with its options exchanged too"))),
           },
-          "an object of random, shuffled, debiased, sizes, swapped",
+          "an object of random, shuffled, debiased, sizes, under, swapped",
         ),
       ),
       published: v.optional(v.pipe(yesNo, describe("The original's formatting quirks and its split. Default: false"))),
@@ -112,6 +118,6 @@ export type SweepInput = v.InferOutput<typeof SweepSchema>;
 export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(SweepSchema.entries),
   split: ["train", "validation", "test"],
-  controls: ["random", "shuffled", "debiased", "sizes", "swapped"],
+  controls: ["random", "shuffled", "debiased", "sizes", "under", "swapped"],
   limits: ["train", "test"],
 };

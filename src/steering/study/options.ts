@@ -10,7 +10,7 @@ import type { Measure, Operator, TestSetting, UnitResult } from "./result.ts";
 /** The paper's grid. */
 export const MULTIPLIERS: readonly number[] = [-1.5, -1, -0.5, 0, 0.5, 1, 1.5];
 
-/** Controls that are evaluated in the same pass, for every training setting. */
+/** Controls that are evaluated in the same pass. */
 export interface Controls {
   /** Number of random directions of equal norm. Default 0. */
   readonly random?: number;
@@ -20,6 +20,8 @@ export interface Controls {
   readonly debiased?: boolean;
   /** Vectors of the first n training items for each n; those that the split has no more items than are left out. Default none. */
   readonly sizes?: readonly number[];
+  /** Training settings whose vectors get the controls above; all by default. */
+  readonly under?: readonly TestSetting[];
   /** Test every item with its two options exchanged too. Default false. Needs lettered answers. */
   readonly swapped?: boolean;
 }

@@ -10,7 +10,7 @@ import { settingMessages } from "../datasets/settings.ts";
 import { splitItems } from "../datasets/split.ts";
 import { checkLayers } from "../extract.ts";
 import { type EvaluateOptions, type Evaluation, estimateEvaluation, evaluate, prepareItems } from "./evaluate.ts";
-import { isSetting, MULTIPLIERS, type RunControl, type RunUnit, type UnitSpec } from "./options.ts";
+import { type Controls, isSetting, MULTIPLIERS, type RunControl, type RunUnit, type UnitSpec } from "./options.ts";
 import type { Measure, TestedItem, TestSetting, UnitResult, VectorName } from "./result.ts";
 import type { TailPlan } from "./tailPlan.ts";
 import type { Grid } from "./tailTree.ts";
@@ -54,10 +54,11 @@ export function estimateUnit(
   spec: UnitSpec,
 ): Pick<TailPlan, "evaluations" | "vocabularyRows" | "mostRows"> & { readonly resultRows: number } {
   const unit = prepareUnit(model, spec);
-  const { controls = {} } = spec.options;
-  const sizes = smallerSizes(controls, unit.train.length).length;
-  const perSetting = 1 + (controls.random ?? 0) + (controls.shuffled ?? 0) + (controls.debiased ? 1 : 0) + sizes;
-  const count = unit.trainSettings.length * perSetting + (hasMean(unit.trainSettings) ? 1 : 0);
+  const vectorsOf = (setting: TestSetting): number => {
+    const { random = 0, shuffled = 0, debiased, ...rest } = controlsOf(spec, setting);
+    return 1 + random + shuffled + (debiased ? 1 : 0) + smallerSizes(rest, unit.train.length).length;
+  };
+  const count = unit.trainSettings.reduce((n, s) => n + vectorsOf(s), hasMean(unit.trainSettings) ? 1 : 0);
   const zeros = unit.layers.map(() => new Float32Array(model.config.D));
   const vectors = Array.from({ length: count }, () => zeros);
   const grid = { layers: unit.layers, multipliers: unit.multipliers, vectors };
@@ -80,7 +81,7 @@ interface Unit {
 function prepareUnit(model: LanguageModel, spec: UnitSpec): Unit {
   const { dataset, setting, seed, options: o } = spec;
   checkKeys(o, OPTION_KEYS, "study");
-  checkKeys(o.controls ?? {}, ["random", "shuffled", "debiased", "sizes", "swapped"], "study: controls");
+  checkKeys(o.controls ?? {}, ["random", "shuffled", "debiased", "sizes", "under", "swapped"], "study: controls");
   checkKeys(o.limit ?? {}, ["train", "test"], "study: limit");
   const split = splitItems(dataset.items, { split: o.split ?? (o.published ? "published" : "paper"), seed });
   const train = split.train.slice(0, o.limit?.train);
@@ -137,31 +138,40 @@ async function trainAll(
   const bySetting = new Map<TestSetting, TrainedVector[]>();
   const wanted = o.normMatching === false || trainSettings.length === 1 ? trainSettings : withBase(trainSettings);
   for (const setting of wanted) {
-    const key = JSON.stringify([dataset.sha256, setting, seed, layers, train.length, o.split, o.controls, o.published]);
+    const controls = controlsOf(spec, setting);
+    const key = JSON.stringify([dataset.sha256, setting, seed, layers, train.length, o.split, controls, o.published]);
     if (!known.has(key)) {
       const onProgress = (done: number, total: number): void => control.onProgress?.({ done, total, phase: "extract" });
       const { format, persona } = dataset;
       const texts = { format, setting, persona, published: o.published };
-      const made = trainVectors(model, train, { ...texts, layers, controls: o.controls, seed, ...control, onProgress });
+      const made = trainVectors(model, train, { ...texts, layers, controls, seed, ...control, onProgress });
       known.set(key, made);
       made.catch(() => known.delete(key));
     }
     bySetting.set(setting, await known.get(key)!);
   }
   const reference = bySetting.get("BASE")?.[0]?.directions;
-  const matched = (v: readonly Float32Array[]): readonly Float32Array[] =>
+  // a control keeps its length beside its vector, which gets that of BASE
+  const matched = (v: readonly Float32Array[], like: readonly Float32Array[]): readonly Float32Array[] =>
     wanted.length === 1 || o.normMatching === false || !reference
       ? v
-      : v.map((x, l) => rescale(x, norm(reference[l]!)));
-  const named = trainSettings.flatMap((setting) =>
-    bySetting.get(setting)!.map(({ control: c, directions }) => ({
+      : v.map((x, l) => rescale(x, (norm(x) * norm(reference[l]!)) / (norm(like[l]!) || 1)));
+  const named = trainSettings.flatMap((setting) => {
+    const all = bySetting.get(setting)!;
+    return all.map(({ control: c, directions }) => ({
       name: c === "" ? setting : `${setting}/${c}`,
-      directions: matched(directions),
-    })),
-  );
+      directions: matched(directions, all[0]!.directions),
+    }));
+  });
   if (!hasMean(trainSettings)) return named;
   const plain = trainSettings.filter((s) => s !== "RAW").map((s) => bySetting.get(s)![0]!.directions);
-  return [...named, { name: "mean", directions: matched(layers.map((_, l) => average(plain.map((v) => v[l]!)))) }];
+  const mean = layers.map((_, l) => average(plain.map((v) => v[l]!)));
+  return [...named, { name: "mean", directions: matched(mean, mean) }];
+}
+
+/** Controls of the vector that is trained under a setting. */
+function controlsOf({ options: { controls = {} } }: UnitSpec, setting: TestSetting): Controls {
+  return controls.under?.includes(setting) === false ? {} : controls;
 }
 
 /** Norms are matched to the vector of BASE, so that is trained too. */

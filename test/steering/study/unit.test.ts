@@ -119,6 +119,12 @@ describeNeeding(needModel, "units of the study", async () => {
     });
     const settings = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"];
     expect(unit.vectors).toEqual([...settings.flatMap((s) => [s, `${s}/random-0`]), "mean"]);
+    const some = await runUnit(model, {
+      ...all,
+      options: { ...all.options, controls: { random: 1, shuffled: 1, under: ["BASE"] } },
+    });
+    expect(some.vectors).toEqual(["BASE", "BASE/shuffled-0", "BASE/random-0", ...settings.slice(1), "mean"]);
+    expect(some.norms[2]! / some.norms[0]!).not.toBeCloseTo(1, 2); // a control keeps its length beside its vector
     for (let v = 0; v < unit.vectors.length; v++) {
       expect(unit.norms[v * 2]! / unit.norms[0]!).toBeCloseTo(1, 4);
       expect(unit.norms[v * 2 + 1]! / unit.norms[1]!).toBeCloseTo(1, 4);
