@@ -13,7 +13,7 @@ import { linkPackage, runProgram, runSnippet, type Snippet, snippetsOf } from ".
 const BLOCK_TIMEOUT_MS = 300_000;
 const readme = existsSync(join(root, "README.md")) ? readFileSync(join(root, "README.md"), "utf8") : "";
 /** `npm ci && npm run demo` and its like, alone in a block. */
-const CHECKOUT_COMMANDS = /^(npm ci && npm (run \w+|test)\s*)+$/;
+const CHECKOUT_COMMANDS = /^(npm ci && npm (run [\w:]+|test)\s*)+$/;
 
 let folder: string;
 beforeAll(() => {
@@ -40,7 +40,7 @@ describe("README.md", () => {
 
   it("names scripts that are there", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    const named = [...readme.matchAll(/npm (?:run (\w+)|(test))/g)].map((m) => m[1] ?? m[2]!);
+    const named = [...readme.matchAll(/npm (?:run ([\w:]+)|(test))/g)].map((m) => m[1] ?? m[2]!);
     expect(named.length).toBeGreaterThan(1);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });

@@ -10,6 +10,9 @@ const LLAMA = join(fixtures, "tiny", "llama");
 const folder = mkdtempSync(join(tmpdir(), "trimtab-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** What Vulkan's loader, its drivers and Dawn write to stderr themselves, which nobody can catch. */
+const NATIVE_LINES = /^(Warning: .*| - While .*| +at .*\.cpp:\d+\)|error: XDG_RUNTIME_DIR .*|)\n/gm;
+
 function file(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, text);
@@ -72,11 +75,12 @@ describeNeeding(needBuild, "exit codes and messages", () => {
   ];
   it.each(cases)("%s", async (_, args, code, message) => {
     const r = await trimtab(args);
-    expect(r.stderr).toMatch(message);
+    const said = r.stderr.replaceAll(NATIVE_LINES, "");
+    expect(said).toMatch(message);
     expect(r.code).toBe(code);
     expect(r.stdout).toBe("");
-    if (args.length > 0) expect(r.stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(3);
-    expect(r.stderr).not.toMatch(/\n\s+at /);
+    if (args.length > 0) expect(said.trimEnd().split("\n").length).toBeLessThanOrEqual(3);
+    expect(said).not.toMatch(/\n\s+at /);
   });
 
   it("prints the exit codes in the help, on stdout", async () => {
