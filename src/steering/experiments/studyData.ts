@@ -56,13 +56,19 @@ export class StudyData {
   readonly options: StudyDataOptions;
   readonly #layers = new Map<string, number>();
 
-  /** @throws InputError E_DATA for no units, E_OPTION for unknown options, E_LAYER for a layer that a unit lacks. */
+  /** @throws InputError E_DATA for no units or none at home, E_OPTION for unknown options, E_LAYER for a layer that a unit lacks. */
   constructor(units: readonly UnitResult[], options: StudyDataOptions = {}) {
     checkKeys(options, ["layer", "measure", "bootstrap"], "StudyData");
     if (units.length === 0) throw new InputError("E_DATA", "the run has no finished unit", "run the sweep first");
     this.units = units;
     this.options = options;
     this.home = homeUnits(units);
+    if (this.home.length === 0)
+      throw new InputError(
+        "E_DATA",
+        "no unit tests BASE (or RAW) under its own vector by adding",
+        "run the sweep with setting BASE and operator add",
+      );
     for (const { model, format } of this.groups) {
       const its = this.home.filter((u) => u.model === model && u.format === format);
       this.#layers.set(groupKey({ model, format }), options.layer ?? chooseLayer(this, its));
@@ -115,12 +121,13 @@ export class StudyData {
     return this.home.filter((u) => u.model === model && u.format === format);
   }
 
-  /** The unit beside another: the same but for what is named. */
+  /** The unit beside another that has the study's layer: the same, training items too, but for what is named. */
   beside(
     unit: UnitResult,
     change: { setting?: TestSetting; seed?: number; operator?: Operator },
   ): UnitResult | undefined {
     const wanted = { setting: unit.setting, seed: unit.seed, operator: unit.operator, ...change };
+    const layer = this.layer(unit);
     return this.units.find(
       (u) =>
         u.model === unit.model &&
@@ -128,7 +135,9 @@ export class StudyData {
         u.format === unit.format &&
         u.setting === wanted.setting &&
         u.seed === wanted.seed &&
-        u.operator === wanted.operator,
+        u.operator === wanted.operator &&
+        u.trainItems === unit.trainItems &&
+        u.layers.includes(layer),
     );
   }
 

@@ -1,6 +1,6 @@
 /** Every experiment on units whose slopes are given, against numbers worked out from the construction. */
 import { describe, expect, it } from "vitest";
-import { gates, predictionBand, setGates } from "../../../src/steering/experiments/controls.ts";
+import { predictionBand } from "../../../src/steering/experiments/controls.ts";
 import { cosines, cosineTrends, setDirections, unitDirections } from "../../../src/steering/experiments/cosines.ts";
 import { itemCurves, propensityCurves } from "../../../src/steering/experiments/curves.ts";
 import { layerCurves } from "../../../src/steering/experiments/layers.ts";
@@ -19,45 +19,6 @@ import { GRID, syntheticUnit, wobble } from "../../support/syntheticUnits.ts";
 
 const study = (...units: UnitResult[]): StudyData => new StudyData(units, { bootstrap: { resamples: 200 } });
 const SETTINGS: readonly TestSetting[] = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"];
-
-describe("StudyData", () => {
-  it("finds homes: lowest seed, BASE for choices, RAW for completions, adding", () => {
-    const slope = (): number => 1;
-    const its = study(
-      syntheticUnit({ slope, seed: 1 }),
-      syntheticUnit({ slope, setting: "SYS_POS" }),
-      syntheticUnit({ slope, operator: "ablateThenAdd" }),
-      syntheticUnit({ slope }),
-      syntheticUnit({ slope, format: "completion" }),
-      syntheticUnit({ slope, format: "completion", setting: "RAW", seed: 4 }),
-    );
-    expect(its.home.map((u) => [u.format, u.setting, u.seed, u.operator])).toEqual([
-      ["choice", "BASE", 0, "add"],
-      ["completion", "RAW", 4, "add"],
-    ]);
-  });
-
-  it("chooses the layer by every other item", () => {
-    // items with even places are strongest at layer 5, the others at layer 9
-    const slope = (i: number, _: string, layer: number): number =>
-      i % 2 === 0 ? -((layer - 5) ** 2) : layer === 9 ? 100 : 0;
-    const its = study(syntheticUnit({ slope, layers: [3, 5, 9] }));
-    expect(its.layer(its.home[0]!)).toBe(5);
-    expect(() => new StudyData([syntheticUnit({ slope })], { layer: 4 })).toThrow("its layers: 3");
-  });
-
-  it("refuses an empty run and unknown options", () => {
-    expect(() => new StudyData([])).toThrow("no finished unit");
-    expect(() => new StudyData([syntheticUnit({ slope: () => 1 })], { layers: 1 } as object)).toThrow(
-      'did you mean "layer"',
-    );
-  });
-
-  it("takes the published measure first, else what there is", () => {
-    const unit = syntheticUnit({ slope: () => 1, measure: "ab" });
-    expect(study(unit).measure(unit)).toBe("ab");
-  });
-});
 
 describe("E1", () => {
   const slope = (i: number, vector: string): number =>
@@ -108,55 +69,6 @@ describe("E1", () => {
     expect(Math.max(...rows.map((r) => r.density))).toBe(1);
     expect(rows).toHaveLength(61);
     expect(slopeDensities(study(syntheticUnit({ slope: () => 1 })))).toEqual([]);
-  });
-});
-
-describe("gate", () => {
-  const vectors = ["BASE", "BASE/random-0", "BASE/random-1", "BASE/random-2"];
-  const sets = (own: number, mass: number): UnitResult[] =>
-    Array.from({ length: 6 }, (_, d) =>
-      syntheticUnit({
-        dataset: `d${d}`,
-        vectors,
-        mass,
-        count: 20,
-        slope: (i, v) => (v === "BASE" ? own : 0) + wobble(i + 31 * d, v.length + Number(v.at(-1)) || 0),
-      }),
-    );
-
-  it("passes a vector that beats its random twins in a model that answers", () => {
-    const [gate] = gates(study(...sets(2, 0.8)));
-    expect(gate).toMatchObject({ answersInFormat: "yes", beatsRandom: "yes", sets: 6 });
-    expect(gate!.gain.mean).toBeGreaterThan(1.5);
-    expect(gate!.mass).toBeCloseTo(0.8, 12);
-  });
-
-  it("stops one that does not", () => {
-    expect(gates(study(...sets(-2, 0.05)))[0]).toMatchObject({ answersInFormat: "no", beatsRandom: "no" });
-    expect(gates(study(...sets(0, 0.3)))[0]!.answersInFormat).toBe("partly");
-  });
-
-  it("stops one that shuffled labels equal in all sets at once", () => {
-    const withShuffled = (size: number): UnitResult[] =>
-      sets(2, 0.8).map((unit) => {
-        const names = ["BASE", "BASE/random-0", "BASE/shuffled-0", "BASE/shuffled-1"];
-        const slopes: Record<string, number> = { BASE: 2, "BASE/shuffled-0": size, "BASE/shuffled-1": -size };
-        return syntheticUnit({ ...unit, vectors: names, items: unit.items, slope: (_, v) => slopes[v] ?? 0.1 });
-      });
-    // scipy: t.ppf(0.975, 2) = 4.3026527
-    const [small] = gates(study(...withShuffled(0.4)));
-    expect(small!.shuffled.high).toBeCloseTo(4.302652729911275 * 0.4, 6);
-    expect(small).toMatchObject({ beatsRandom: "yes", beatsShuffled: "yes", slope: 2 });
-    expect(gates(study(...withShuffled(0.6)))[0]).toMatchObject({ beatsRandom: "yes", beatsShuffled: "no" });
-    expect(gates(study(...sets(2, 0.8)))[0]!.beatsShuffled).toBe("unknown");
-  });
-
-  it("judges few sets by their items, and says when there is nothing to compare with", () => {
-    const few = gates(study(...sets(2, 0.8).slice(0, 2)))[0]!;
-    expect(few.beatsRandom).toBe("yes");
-    const alone = study(syntheticUnit({ slope: () => 1, count: 1 }));
-    expect(gates(alone)[0]).toMatchObject({ beatsRandom: "unknown" });
-    expect(setGates(alone)[0]).toMatchObject({ items: 1, randomVectors: 0, beyondRandom: false });
   });
 });
 
