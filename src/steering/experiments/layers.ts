@@ -3,7 +3,7 @@
  * `varianceExplained`.) Pure functions of the study's data.
  */
 import { mean, median } from "../statistics/descriptive.ts";
-import { controlBand } from "./controls.ts";
+import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface LayerRow extends Where {
@@ -30,8 +30,8 @@ export function layerCurves(study: StudyData): LayerRow[] {
     const v = unit.vectors.indexOf(unit.setting);
     return unit.layers.map((layer, l) => {
       const slopes = study.slopes(unit, unit.setting, { layer })!;
-      const random = controlBand(study, unit, unit.setting, "random", layer);
-      const shuffled = controlBand(study, unit, unit.setting, "shuffled", layer);
+      const random = controlBand(study, unit, unit.setting, "random", { layer });
+      const shuffled = controlBand(study, unit, unit.setting, "shuffled", { layer });
       return {
         ...whereOf(unit),
         layer,

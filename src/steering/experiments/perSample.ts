@@ -8,7 +8,7 @@ import { kernelDensity, kurtosis } from "../statistics/shape.ts";
 import { slopeNoise } from "../statistics/slopeNoise.ts";
 import { signShares } from "../statistics/steerability.ts";
 import type { Measure, TestSetting, UnitResult } from "../study/result.ts";
-import { controlBand } from "./controls.ts";
+import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface PerSampleRow extends Where {

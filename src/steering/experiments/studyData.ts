@@ -152,6 +152,11 @@ export class StudyData {
     throw new InputError("E_LAYER", `${unit.dataset} has no layer ${layer}`, `its layers: ${unit.layers.join(", ")}`);
   }
 
+  /** The layers among which the study's was chosen: one where it was given. */
+  layersChosenFrom({ model, format }: Pick<UnitResult, "model" | "format">): readonly number[] {
+    return this.options.layer === undefined ? sharedLayers(this.homeOf(model, format)) : [this.options.layer];
+  }
+
   measure(unit: UnitResult): Measure {
     return measureOf(unit, this.options.measure);
   }
@@ -235,12 +240,17 @@ function homeUnits(units: readonly UnitResult[]): UnitResult[] {
   return [...best.values()];
 }
 
+/** Layers that all sets have. */
+function sharedLayers(units: readonly UnitResult[]): number[] {
+  return units[0]!.layers.filter((layer) => units.every((u) => u.layers.includes(layer)));
+}
+
 /**
- * The layer with the largest mean slope over sets, judged by every other item, so that the gate can use the rest without the
- * advantage of having been chosen. Only layers that all sets have.
+ * The layer with the largest mean slope over sets, judged by every other item: the rest has no item's noise from that choice,
+ * only the vector's, which the gate's controls have too.
  */
 function chooseLayer(study: StudyData, units: readonly UnitResult[]): number {
-  const shared = units[0]!.layers.filter((layer) => units.every((u) => u.layers.includes(layer)));
+  const shared = sharedLayers(units);
   if (shared.length === 0)
     throw new InputError("E_LAYER", "the sets of the run have no layer in common", "choose one with the option layer");
   const strength = (layer: number): number =>

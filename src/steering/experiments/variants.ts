@@ -4,7 +4,7 @@
  */
 import { mean } from "../statistics/descriptive.ts";
 import type { UnitResult, VectorName } from "../study/result.ts";
-import { controlBand } from "./controls.ts";
+import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface AblationRow extends Where {

@@ -1,6 +1,6 @@
 /** Every experiment on units whose slopes are given, against numbers worked out from the construction. */
 import { describe, expect, it } from "vitest";
-import { predictionBand } from "../../../src/steering/experiments/controls.ts";
+import { predictionBand } from "../../../src/steering/experiments/bands.ts";
 import { cosines, cosineTrends, setDirections, unitDirections } from "../../../src/steering/experiments/cosines.ts";
 import { itemCurves, propensityCurves } from "../../../src/steering/experiments/curves.ts";
 import { layerCurves } from "../../../src/steering/experiments/layers.ts";

@@ -1,8 +1,9 @@
 /** The gate that stands before every figure: against controls, with and without a choice of layers. */
 import { describe, expect, it } from "vitest";
-import { gates, setGates } from "../../../src/steering/experiments/controls.ts";
+import { type Gate, gates, setGates } from "../../../src/steering/experiments/controls.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
 import type { UnitResult } from "../../../src/steering/study/result.ts";
+import { stream } from "../../../src/tensor/random.ts";
 import { syntheticUnit, wobble } from "../../support/syntheticUnits.ts";
 
 const study = (...units: UnitResult[]): StudyData => new StudyData(units, { bootstrap: { resamples: 200 } });
@@ -54,4 +55,85 @@ describe("gate", () => {
     expect(gates(alone)[0]).toMatchObject({ beatsRandom: "unknown" });
     expect(setGates(alone)[0]).toMatchObject({ items: 1, randomVectors: 0, beyondRandom: false });
   });
+});
+
+describe("controls choose their own layer", () => {
+  const LAYERS = [1, 2, 3, 4, 5, 6, 7, 8];
+  /** Standard normal, by Box and Muller. */
+  const normals = (seed: number): (() => number) => {
+    const next = stream(seed);
+    return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  };
+  /**
+   * Five sets with the same letters: what a vector does at a layer is mostly alike in all of them. All vectors are drawn alike
+   * but for `effect`, which the trained one has at layer 5.
+   */
+  const drawn = (seed: number, effect: number, layer?: number): StudyData => {
+    const normal = normals(seed);
+    const vectors = ["BASE", ...["random-0", "random-1", "shuffled-0", "shuffled-1"].map((c) => `BASE/${c}`)];
+    const alike = new Map(vectors.flatMap((v) => LAYERS.map((l) => [`${v} ${l}`, normal()] as [string, number])));
+    const sets = Array.from({ length: 5 }, (_, d) => {
+      const own = new Map([...alike.keys()].map((key) => [key, 0.3 * normal()]));
+      return syntheticUnit({
+        dataset: `d${d}`,
+        vectors,
+        layers: LAYERS,
+        multipliers: [-1, 1],
+        count: 8,
+        slope: (_, v, l) => {
+          const key = `${v} ${l}`;
+          return alike.get(key)! + own.get(key)! + 0.5 * normal() + (v === "BASE" && l === 5 ? effect : 0);
+        },
+      });
+    });
+    return new StudyData(sets, { bootstrap: { resamples: 60 }, layer });
+  };
+  const STUDIES = 200;
+  const shares = (found: readonly Gate[]): { random: number; shuffled: number } => {
+    const share = (key: "beatsRandom" | "beatsShuffled"): number =>
+      found.filter((g) => g[key] === "yes").length / found.length;
+    return { random: share("beatsRandom"), shuffled: share("beatsShuffled") };
+  };
+  const studies = (effect: number): StudyData[] =>
+    Array.from({ length: STUDIES }, (_, seed) => drawn(seed + 1, effect));
+
+  it("so that a vector which is one of them seldom passes, and one that does more does", () => {
+    const none = studies(0);
+    const found = shares(none.map((its) => gates(its)[0]!));
+    expect(found.random).toBeLessThan(0.06);
+    expect(found.shuffled).toBeLessThan(0.06);
+    // 8 standard deviations at one layer: with two vectors of a kind the band is wide
+    const effect = shares(studies(8).map((its) => gates(its)[0]!));
+    expect(effect.random).toBeGreaterThan(0.9);
+    expect(effect.shuffled).toBeGreaterThan(0.9);
+  }, 60_000);
+
+  it("and not where the layer was given, whose band knows nothing of a choice", () => {
+    const none = studies(0);
+    const given = Array.from({ length: STUDIES }, (_, seed) => gates(drawn(seed + 1, 0, 3))[0]!);
+    expect(shares(given).shuffled).toBeLessThan(0.06);
+    // the same band at the layer that the vector chose is false, which is why controls choose theirs
+    const chosen = none.map((its, seed) => gates(drawn(seed + 1, 0, its.layer(its.home[0]!)))[0]!);
+    expect(shares(chosen).shuffled).toBeGreaterThan(0.06);
+  }, 60_000);
+});
+
+it("compares the sets that have controls, and counts the others", () => {
+  const vectors = ["BASE", "BASE/random-0", "BASE/random-1"];
+  const slope = (i: number, v: string): number => (v === "BASE" ? 2 : 0.1) + 0.1 * wobble(i, v.length);
+  const sets = Array.from({ length: 6 }, (_, d) =>
+    syntheticUnit({ dataset: `d${d}`, count: 20, slope, vectors: d < 2 ? ["BASE"] : vectors }),
+  );
+  const [gate] = gates(study(...sets));
+  expect(gate).toMatchObject({ sets: 6, setsControlled: 4, setsBeyondRandom: 4, setsShuffled: 0, beatsRandom: "yes" });
+  expect(gate!.gain.mean).toBeCloseTo(1.9, 1);
+  expect(gate!.gain.low).toBeGreaterThan(1.5);
+});
+
+it("compares the items that did not choose the layer with the same items under random vectors", () => {
+  const vectors = ["BASE", "BASE/random-0", "BASE/random-1"];
+  // the random vectors move items with even places much, the others little
+  const slope = (i: number, v: string): number => (v === "BASE" ? 1 : (i % 2 ? 0.1 : 5) * (v.endsWith("0") ? 1 : -1));
+  const its = study(syntheticUnit({ count: 20, vectors, slope }));
+  expect(setGates(its)[0]!.beyondRandom).toBe(true);
 });
