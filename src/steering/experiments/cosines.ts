@@ -4,9 +4,9 @@
  */
 import { mean } from "../statistics/descriptive.ts";
 import { cosineMatrix } from "../statistics/transfer.ts";
-import type { TestSetting, VectorName } from "../study/result.ts";
+import type { UnitResult, VectorName } from "../study/result.ts";
 import type { VectorSet } from "../vector.ts";
-import { type Correlation, correlate } from "./shifts.ts";
+import { correlateWithinSets, type Pair, type RankCorrelation } from "./correlation.ts";
 import type { Format, StudyData, Where } from "./studyData.ts";
 
 /** A named direction of a set at one layer. */
@@ -85,34 +85,44 @@ export function cosines(study: StudyData, directions: readonly NamedDirection[])
   });
 }
 
-export interface CosineTrend extends Correlation {
+export interface CosineTrend extends RankCorrelation {
   readonly model: string;
   readonly format: Format;
-  /** Pairs of settings over all sets. `sets` counts those pairs' sets. */
+  /** Pairs of settings over all sets; the interval resamples whole sets. */
   readonly pairs: number;
 }
 
 /** Spearman of |difference of mean unsteered propensity| of two settings and the cosine of their vectors. */
 export function cosineTrends(study: StudyData, rows: readonly CosineRow[]): CosineTrend[] {
   return study.groups.flatMap(({ model, format }) => {
-    const points = study.homeOf(model, format).flatMap((home) => {
-      const level = (setting: TestSetting): number | undefined => {
-        const unit = study.beside(home, { setting });
-        const values = unit && study.unsteered(unit);
-        return values && mean(values);
-      };
+    const pairs = study.homeOf(model, format).flatMap((home): Pair[] => {
+      const levels = settingLevels(study, home);
       const its = rows.filter((r) => r.model === model && r.format === format && r.dataset === home.dataset);
       return its.flatMap(({ first, second, cosine, dataset }) => {
-        const [a, b] = [level(first as TestSetting), level(second as TestSetting)];
-        return first < second && a !== undefined && b !== undefined ? [{ x: Math.abs(a - b), y: cosine, dataset }] : [];
+        const [a, b] = [levels.get(first), levels.get(second)];
+        return first < second && a !== undefined && b !== undefined ? [{ dataset, x: Math.abs(a - b), y: cosine }] : [];
       });
     });
-    if (points.length < 3) return [];
-    const found = correlate(
-      study,
-      points.map((p) => p.x),
-      points.map((p) => p.y),
-    );
-    return [{ model, format, pairs: points.length, ...found, sets: new Set(points.map((p) => p.dataset)).size }];
+    return pairs.length < 3 ? [] : [{ model, format, pairs: pairs.length, ...correlateWithinSets(study, pairs) }];
   });
+}
+
+/** Mean unsteered propensity under each setting that was tested with the same items; `mean` has the mean of the five. */
+function settingLevels(study: StudyData, home: UnitResult): ReadonlyMap<VectorName, number> {
+  const units = study.acrossSettings(home);
+  const itemsOf = (unit: UnitResult): string =>
+    study
+      .rows(unit)
+      .map((row) => unit.items[row]!.index)
+      .join();
+  // the run of the settings has BASE too: of several runs of a setting, the one with the most vectors was taken
+  const items = itemsOf(units.find((unit) => unit.setting !== home.setting) ?? home);
+  const levels = new Map<VectorName, number>();
+  for (const unit of units) {
+    const values = itemsOf(unit) === items ? study.unsteered(unit) : undefined;
+    if (values) levels.set(unit.setting, mean(values));
+  }
+  const prompts = [...levels].flatMap(([setting, level]) => (setting === "RAW" ? [] : [level]));
+  if (prompts.length === 5) levels.set("mean", mean(prompts));
+  return levels;
 }

@@ -36,7 +36,7 @@ export function layerCurves(study: StudyData): LayerRow[] {
         ...whereOf(unit),
         layer,
         n: slopes.length,
-        ...study.meanOf(slopes, 400),
+        ...study.meanOf(slopes),
         median: median(slopes),
         anti: mean(slopes.map((s) => +(s <= 0))),
         randomVectors: random.vectors,

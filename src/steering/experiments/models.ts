@@ -2,8 +2,8 @@
  * E6 and E12: is steerability a property of the dataset? The same sets in two models, at home and under the paper's shift.
  * Pure functions of the study's data.
  */
-import type { Correlation, CrossRow } from "./shifts.ts";
-import { correlate, crossSettings } from "./shifts.ts";
+import { type Correlation, correlate } from "./correlation.ts";
+import { type CrossRow, crossSettings } from "./shifts.ts";
 import type { Format, StudyData } from "./studyData.ts";
 
 export interface ModelPairRow extends Correlation {

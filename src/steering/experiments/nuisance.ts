@@ -85,7 +85,7 @@ export function varianceExplained(study: StudyData, layers: "chosen" | "all" = "
         unexplained: share(all.unexplained),
         originalYesNo: share(original.second, original),
         originalUnexplained: share(original.unexplained, original),
-        ...study.interval(slopes.length, (pick) => unexplainedShare(shares(pick)), layers === "all" ? 100 : 400),
+        ...study.interval(slopes.length, (pick) => unexplainedShare(shares(pick))),
       };
     });
   });

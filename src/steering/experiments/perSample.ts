@@ -22,7 +22,7 @@ export interface PerSampleRow extends Where {
   readonly median: number;
   readonly sd: number;
   readonly kurtosis: number;
-  /** Slope at or below 0, as in the paper, with its interval. */
+  /** Slope at or below 0, as in the paper, with Wilson's interval. */
   readonly anti: number;
   readonly antiLow: number;
   readonly antiHigh: number;
@@ -49,8 +49,7 @@ function perSampleRow(study: StudyData, unit: UnitResult): PerSampleRow {
   const own = study.slopes(unit, unit.setting)!;
   const noise = slopeNoise(unit.multipliers, study.curves(unit, unit.setting)!);
   const clear = signShares(own, noise);
-  const isAnti = own.map((s) => +(s <= 0));
-  const anti = study.meanOf(isAnti);
+  const anti = study.shareOf(Array.from(own, (s) => s <= 0));
   const names = study.controls(unit, unit.setting, "random");
   const random = names.flatMap((name) => [...study.slopes(unit, name)!]);
   const lowest = quantiles(random, [0.025])[0]!;
@@ -159,7 +158,7 @@ export function linearity(study: StudyData): LinearityRow[] {
       r2: median(points.map((p) => p.r2)),
       r2Above09: mean(points.map((p) => +(p.r2 > 0.9))),
       rho: rho([...points.keys()]),
-      ...study.interval(points.length, rho, 200),
+      ...study.interval(points.length, rho),
     };
   });
 }

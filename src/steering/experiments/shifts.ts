@@ -3,8 +3,8 @@
  * well steerability at home predicts it away. Pure functions of the study's data.
  */
 import { mean, median, variance } from "../statistics/descriptive.ts";
-import { spearmanTest } from "../statistics/student.ts";
 import type { TestSetting, UnitResult, VectorName } from "../study/result.ts";
+import { type Correlation, correlate } from "./correlation.ts";
 import { type Format, type StudyData, type Where, whereOf } from "./studyData.ts";
 
 /** The shifts of the paper's figure 5; the matrix has all others. */
@@ -46,31 +46,11 @@ function crossRow(study: StudyData, unit: UnitResult, train: VectorName): CrossR
     train,
     test: unit.setting,
     n: slopes.length,
-    ...study.meanOf(slopes, 500),
+    ...study.meanOf(slopes),
     median: median(slopes),
     variance: variance(slopes),
     anti: mean(slopes.map((s) => +(s <= 0))),
   };
-}
-
-/** A correlation over sets, with its interval over resampled sets. */
-export interface Correlation {
-  readonly sets: number;
-  readonly rho: number;
-  readonly low: number;
-  readonly high: number;
-  /** Two-sided. */
-  readonly p: number;
-}
-
-export function correlate(study: StudyData, x: readonly number[], y: readonly number[]): Correlation {
-  const { rho, p, n } = spearmanTest(x, y);
-  const of = (pick: ArrayLike<number>): number =>
-    spearmanTest(
-      Array.from(pick, (i) => x[i]!),
-      Array.from(pick, (i) => y[i]!),
-    ).rho;
-  return { sets: n, rho, p, ...study.interval(n, of) };
 }
 
 export interface ShiftRow extends Correlation {

@@ -3,8 +3,14 @@
  * are compared, slopes by vector name. Every experiment is a pure function of this. Knows no model and no file.
  */
 import { checkKeys, InputError } from "../../tensor/errors.ts";
-import { type BootstrapOptions, bootstrapInterval, type Interval } from "../statistics/bootstrap.ts";
+import {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  expandedConfidence,
+  type Interval,
+} from "../statistics/bootstrap.ts";
 import { mean } from "../statistics/descriptive.ts";
+import { wilsonInterval } from "../statistics/proportion.ts";
 import { slopeWeights } from "../statistics/slopeNoise.ts";
 import {
   curve,
@@ -193,14 +199,53 @@ export class StudyData {
     return unit.vectors.filter((name) => name.startsWith(`${vector}/${kind}-`));
   }
 
-  /** Mean with its percentile bootstrap interval. */
-  meanOf(values: ArrayLike<number>, resamples?: number): MeanInterval {
-    return { mean: mean(values), ...this.interval(values.length, (pick) => meanAt(values, pick), resamples) };
+  /** Resamples of every bootstrap. */
+  get resamples(): number {
+    return this.options.bootstrap?.resamples ?? 1000;
   }
 
-  interval(count: number, statistic: (indices: Uint32Array) => number, resamples?: number): Interval {
-    const { bootstrap } = this.options;
-    return bootstrapInterval(count, statistic, { resamples: 1000, ...bootstrap, ...(resamples ? { resamples } : {}) });
+  /** Mean with its bootstrap interval, whose percentiles are expanded for few values; NaN ends for fewer than two. */
+  meanOf(values: ArrayLike<number>): MeanInterval {
+    const all = Uint32Array.from({ length: values.length }, (_, i) => i);
+    return this.statisticWithin([all], (pick) => meanAt(values, pick));
+  }
+
+  /** Share of true flags with Wilson's interval. */
+  shareOf(flags: readonly boolean[]): MeanInterval {
+    const count = flags.filter(Boolean).length;
+    return { mean: count / flags.length, ...wilsonInterval(count, flags.length) };
+  }
+
+  /**
+   * A statistic of means of groups of items, each resampled within itself, with percentiles expanded for the smallest group;
+   * NaN ends where a group has fewer than two.
+   */
+  statisticWithin(
+    groups: readonly ArrayLike<number>[],
+    statistic: (indices: ArrayLike<number>) => number,
+  ): MeanInterval {
+    const value = statistic(groups.flatMap((group) => Array.from(group)));
+    const least = Math.min(...groups.map((group) => group.length));
+    if (!(least >= 2)) return { mean: value, low: Number.NaN, high: Number.NaN };
+    const confidence = expandedConfidence(this.options.bootstrap?.confidence ?? 0.95, least);
+    const [interval] = bootstrapIntervals(groups, (pick) => [statistic(pick)], { ...this.#bootstrap, confidence });
+    return { mean: value, ...interval! };
+  }
+
+  /** Percentile bootstrap; NaN ends for fewer than two. */
+  interval(count: number, statistic: (indices: Uint32Array) => number): Interval {
+    return this.intervals(count, (indices) => [statistic(indices)])[0]!;
+  }
+
+  /** Of several statistics of the same resamples. */
+  intervals(count: number, statistics: (indices: Uint32Array) => readonly number[]): Interval[] {
+    const all = Uint32Array.from({ length: count }, (_, i) => i);
+    if (count < 2) return statistics(all).map(() => ({ low: Number.NaN, high: Number.NaN }));
+    return bootstrapIntervals([all], statistics, this.#bootstrap);
+  }
+
+  get #bootstrap(): BootstrapOptions {
+    return { ...this.options.bootstrap, resamples: this.resamples };
   }
 }
 

@@ -2,12 +2,10 @@
  * E7: does a vector transfer better between settings in which the model behaves alike? Reported with and without the pairs of a
  * setting with itself, which lie at (0, 1) by definition and make the trend (EXPERIMENTS 9.1 B6). Pure functions.
  */
-import { spearman } from "../statistics/association.ts";
 import { mean } from "../statistics/descriptive.ts";
-import { spearmanTest } from "../statistics/student.ts";
 import { behaviourDistance, relativeSteerability } from "../statistics/transfer.ts";
 import type { TestSetting, UnitResult } from "../study/result.ts";
-import type { Correlation } from "./shifts.ts";
+import { correlateWithinSets, type RankCorrelation } from "./correlation.ts";
 import { type Format, type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface TransferRow extends Where {
@@ -45,7 +43,7 @@ function transferRow(study: StudyData, train: UnitResult, test: UnitResult): Tra
   };
 }
 
-export interface TransferCorrelation extends Correlation {
+export interface TransferCorrelation extends RankCorrelation {
   readonly model: string;
   readonly format: Format;
   readonly selfPairs: "with" | "without";
@@ -61,19 +59,8 @@ export function transferCorrelations(study: StudyData, rows = transfers(study)):
           r.model === model && r.format === format && !Number.isNaN(r.relative) && (selfPairs === "with" || !r.self),
       );
       if (used.length < 3) return [];
-      const sets = [...new Set(used.map((r) => r.dataset))];
-      const bySet = sets.map((dataset) => used.filter((r) => r.dataset === dataset));
-      const { rho, p } = spearmanTest(...columns(used));
-      const interval = study.interval(
-        sets.length,
-        (pick) => spearman(...columns(Array.from(pick, (i) => bySet[i]!).flat())),
-        400,
-      );
-      return [{ model, format, selfPairs, pairs: used.length, sets: sets.length, rho, p, ...interval }];
+      const points = used.map(({ dataset, distance, relative }) => ({ dataset, x: distance, y: relative }));
+      return [{ model, format, selfPairs, pairs: used.length, ...correlateWithinSets(study, points) }];
     }),
   );
-}
-
-function columns(rows: readonly TransferRow[]): [number[], number[]] {
-  return [rows.map((r) => r.distance), rows.map((r) => r.relative)];
 }

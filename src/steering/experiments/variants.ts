@@ -68,17 +68,22 @@ export interface SeedRow extends Where {
   readonly anti: number;
 }
 
-/** Sets that were run with several seeds: other training items, other test items. */
+/** Sets that were run with several seeds: other training items, other test items, as many of them in each. */
 export function seeds(study: StudyData): SeedRow[] {
   return study.home.flatMap((home) => {
     const all = [...new Set(study.units.map((u) => u.seed))].sort((a, b) => a - b);
     const units = all.flatMap((seed) => study.beside(home, { seed }) ?? []);
-    return units.length < 2 ? [] : units.map((unit) => seedRow(study, unit));
+    const items = Math.min(...units.map((unit) => study.rows(unit).length));
+    return units.length < 2 ? [] : units.map((unit) => seedRow(study, unit, { items }));
   });
 }
 
-function seedRow(study: StudyData, unit: UnitResult, vector: VectorName = unit.setting): SeedRow {
-  const slopes = study.slopes(unit, vector)!;
+function seedRow(
+  study: StudyData,
+  unit: UnitResult,
+  o: { readonly vector?: VectorName; readonly items?: number } = {},
+): SeedRow {
+  const slopes = study.slopes(unit, o.vector ?? unit.setting)!.slice(0, o.items);
   const about = { ...whereOf(unit), layer: study.layer(unit), seed: unit.seed, n: slopes.length };
   return { ...about, ...study.meanOf(slopes), anti: mean(slopes.map((s) => +(s <= 0))) };
 }
@@ -100,7 +105,7 @@ export function trainingSizes(study: StudyData): SizeRow[] {
       return train === undefined ? [] : [{ name, train: Number(train) }];
     });
     return [...sized, { name: setting, train: trainItems }].map(({ name, train }) => {
-      const { seed: _, ...row } = seedRow(study, unit, name);
+      const { seed: _, ...row } = seedRow(study, unit, { vector: name });
       return { ...row, train };
     });
   });

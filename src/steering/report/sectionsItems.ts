@@ -22,7 +22,6 @@ import {
   type Group,
   groupsOf,
   inGroup,
-  OVER_ITEMS,
   RANDOM_BAND,
   type ReportFigure,
   type ReportSection,
@@ -31,28 +30,14 @@ import {
 import { number, percent, plural, shortName, span, withInterval } from "./names.ts";
 import { heatChart, panelChart, scatterChart } from "./planeCharts.ts";
 import { dotChart, stackedChart, violinChart } from "./rowCharts.ts";
+import { byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
-
-const SLOPE = "steerability (logits per unit of multiplier)";
-
-/** Datasets of rows, by falling mean. */
-export function byMean(rows: readonly { readonly dataset: string; readonly mean: number }[]): string[] {
-  return [...rows].sort((a, b) => b.mean - a.mean).map((r) => shortName(r.dataset));
-}
 
 /** A group's datasets by falling mean slope. */
 function orderOf(study: StudyData, { model, format }: Group): string[] {
   return byMean(
     study.homeOf(model, format).map((u) => ({ dataset: u.dataset, mean: mean(study.slopes(u, u.setting)!) })),
   );
-}
-
-/** 50 items in each of 6 sets */
-export function itemsOf(rows: readonly { readonly dataset: string; readonly n: number }[]): string {
-  const counts = [...new Set(rows.map((r) => r.n))];
-  const sets = new Set(rows.map((r) => r.dataset)).size;
-  const items = counts.length === 1 ? `${counts[0]}` : `${Math.min(...counts)} to ${Math.max(...counts)}`;
-  return `${items} items in ${sets === 1 ? "1 set" : `each of ${sets} sets`}`;
 }
 
 export function perSampleSection(study: StudyData): ReportSection {
@@ -86,7 +71,7 @@ function perSampleFigures(study: StudyData, group: Group, rows: readonly PerSamp
       title: `How far the vector moves each item (${group.label}, layer ${layer})`,
       says: `Each shape spreads one set's items by their steerability: right of 0 the vector works, left of 0 it backfires${against}.`,
       n,
-      interval: `${OVER_ITEMS}${controlled > 0 ? `; ${RANDOM_BAND}` : ""}`,
+      interval: `${overItems(study)}${controlled > 0 ? `; ${RANDOM_BAND}` : ""}`,
       spec: violinChart({ outlines, rows: dots, x: SLOPE, band: "random vectors" }),
     },
     {
@@ -94,7 +79,7 @@ function perSampleFigures(study: StudyData, group: Group, rows: readonly PerSamp
       title: `Items that go the wrong way (${group.label}, layer ${layer})`,
       says: `${span(shares, percent)} of a set's items have a slope of 0 or less; the middle part is items whose sign the bend of their own curve leaves open.`,
       n,
-      interval: `${OVER_ITEMS}; threshold of an item: 95 % of a residual bootstrap of its slope`,
+      interval: `${overItems(study)}; threshold of an item: 95 % of a residual bootstrap of its slope`,
       spec: stackedChart({
         parts: rows.flatMap((r) => [
           { label: shortName(r.dataset), part: "wrong way", share: r.antiClear },
@@ -163,7 +148,7 @@ export function curvesSection(study: StudyData): ReportSection {
       title: `Propensity against the multiplier (${group.label})`,
       says: `A set that steers well has a rising line, and one whose items disagree has a wide band.${some}`,
       n: itemsOf(its),
-      interval: `line: mean with ${OVER_ITEMS}; bands: quantiles over items`,
+      interval: `line: mean with ${overItems(study)}; bands: quantiles over items`,
       spec: panelChart({
         points: visible,
         bands,
@@ -208,7 +193,7 @@ function layerFigures(group: Group, rows: readonly LayerRow[], study: StudyData)
       title: `Steerability by layer (${group.label})`,
       says: `Sets steer best at a median layer of ${number(median(best), 0)}; the report compares them at layer ${chosen}, which half of the items chose.`,
       n: itemsOf(rows),
-      interval: `line: mean with ${OVER_ITEMS}; bands of controls: where one more such vector would fall in 95 % of draws (Student's t)`,
+      interval: `line: mean with ${overItems(study)}; bands of controls: where one more such vector would fall in 95 % of draws (Student's t)`,
       spec: panelChart({
         points,
         bands,
@@ -257,7 +242,7 @@ export function rangesSection(study: StudyData): ReportSection {
         title: `Does the range of multipliers matter? (${group.label})`,
         says: `Over all sets the mean slope is ${number(at(narrowest))} within ±${narrowest} and ${number(at(widest))} within ±${widest}; where the dots of a set lie apart, its curves bend.`,
         n: itemsOf(its),
-        interval: OVER_ITEMS,
+        interval: overItems(study),
         spec: dotChart({
           dots: its.map((r) => ({ ...r, label: shortName(r.dataset), kind: `±${r.range}`, value: r.mean })),
           order,

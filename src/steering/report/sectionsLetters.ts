@@ -10,7 +10,6 @@ import {
   type Group,
   groupsOf,
   inGroup,
-  OVER_ITEMS,
   type ReportFigure,
   type ReportSection,
   type ReportTable,
@@ -18,10 +17,9 @@ import {
 import { number, percent, plural, shortName, withInterval } from "./names.ts";
 import { heatChart } from "./planeCharts.ts";
 import { dotChart, stackedChart } from "./rowCharts.ts";
-import { byMean, itemsOf } from "./sectionsItems.ts";
+import { byMean, counted, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
 
-const SLOPE = "steerability (logits per unit of multiplier)";
 const choices = (study: StudyData): Group[] => groupsOf(study.groups).filter((g) => g.format === "choice");
 
 export function nuisanceSection(study: StudyData): ReportSection | undefined {
@@ -42,8 +40,8 @@ export function nuisanceSection(study: StudyData): ReportSection | undefined {
         id: `E3-letters${group.suffix}`,
         title: `Steerability by letter and Yes/No (${group.label})`,
         says: `The same vector moves items more where the positive answer is one letter than where it is the other: up to ${number(Math.abs(widest))} logits more for ${widest > 0 ? "(A)" : "(B)"}.`,
-        n: `${fewest(its)} items in a group, every item once`,
-        interval: OVER_ITEMS,
+        n: `${counted(its)} items in a group, every item once`,
+        interval: overItems(study),
         spec: dotChart({
           dots: its.map((r) => ({ ...r, label: shortName(r.dataset), kind: kindOf(r), value: r.mean })),
           order: [...new Set(its.map((r) => shortName(r.dataset)))],
@@ -178,8 +176,8 @@ export function lettersSection(study: StudyData): ReportSection | undefined {
   const [debiased, orders] = [debiasedVectors(study), bothOrders(study)];
   if (debiased.length + orders.length === 0) return undefined;
   const figures = choices(study).flatMap((group) => [
-    ...debiasedFigure(group, inGroup(debiased, group)),
-    ...ordersFigure(group, inGroup(orders, group)),
+    ...debiasedFigure(study, group, inGroup(debiased, group)),
+    ...ordersFigure(study, group, inGroup(orders, group)),
   ]);
   const tables: ReportTable[] = [
     {
@@ -222,7 +220,7 @@ export function lettersSection(study: StudyData): ReportSection | undefined {
   };
 }
 
-function debiasedFigure(group: Group, rows: readonly DebiasedRow[]): ReportFigure[] {
+function debiasedFigure(study: StudyData, group: Group, rows: readonly DebiasedRow[]): ReportFigure[] {
   if (rows.length === 0) return [];
   const [plain, debiased] = [mean(rows.map((r) => r.letterPlain)), mean(rows.map((r) => r.letterDebiased))];
   return [
@@ -231,7 +229,7 @@ function debiasedFigure(group: Group, rows: readonly DebiasedRow[]): ReportFigur
       title: `Plain and letter-debiased vectors (${group.label})`,
       says: `Where the two dots of a set lie apart, the plain vector carried its training set's surplus of a letter; the letter's share of the spread is ${percent(plain)} with plain vectors and ${percent(debiased)} with debiased ones.`,
       n: itemsOf(rows),
-      interval: OVER_ITEMS,
+      interval: overItems(study),
       spec: dotChart({
         dots: rows.flatMap((r) => {
           const label = shortName(r.dataset);
@@ -248,7 +246,7 @@ function debiasedFigure(group: Group, rows: readonly DebiasedRow[]): ReportFigur
   ];
 }
 
-function ordersFigure(group: Group, rows: readonly OrderRow[]): ReportFigure[] {
+function ordersFigure(study: StudyData, group: Group, rows: readonly OrderRow[]): ReportFigure[] {
   if (rows.length === 0) return [];
   const positive = rows.filter((r) => r.low > 0).length;
   return [
@@ -257,7 +255,7 @@ function ordersFigure(group: Group, rows: readonly OrderRow[]): ReportFigure[] {
       title: `Both orders of the options (${group.label})`,
       says: `Averaged over both orders, so that the letter cancels, ${positive} of ${rows.length} sets are still steered the right way with an interval above 0.`,
       n: itemsOf(rows),
-      interval: OVER_ITEMS,
+      interval: overItems(study),
       spec: dotChart({
         dots: rows.flatMap((r) => {
           const label = shortName(r.dataset);
@@ -288,7 +286,7 @@ export function formatsSection(study: StudyData): ReportSection | undefined {
         title: "The same concept as a choice and as a completion",
         says: `In ${more} of ${plural(its.length, "concept")} the plain completion is steered more than the A/B choice, with intervals apart: so much of steerability is the format.`,
         n: `${plural(its.length, "concept")}, the same sentences in both formats, each at its format's own layer`,
-        interval: OVER_ITEMS,
+        interval: overItems(study),
         spec: dotChart({
           dots: its.flatMap((r) => [
             { label: shortName(r.concept), kind: "A/B choice", value: r.choice, low: r.choiceLow, high: r.choiceHigh },
@@ -324,11 +322,4 @@ export function formatsSection(study: StudyData): ReportSection | undefined {
     ],
   };
   return { experiment: "formats", title: "How much of steerability is the format?", figures, tables: [table] };
-}
-
-/** 10, or 8 to 12 */
-function fewest(rows: readonly { readonly n: number }[]): string {
-  const counts = rows.map((r) => r.n);
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? String(least) : `${least} to ${most}`;
 }

@@ -12,19 +12,10 @@ import { type CrossRow, SHIFTS, type ShiftRow, shiftCorrelations, shiftPairs } f
 import type { StudyData } from "../experiments/studyData.ts";
 import { type TransferCorrelation, transferCorrelations, transfers } from "../experiments/transfer.ts";
 import { mean } from "../statistics/descriptive.ts";
-import {
-  column,
-  type Group,
-  groupsOf,
-  inGroup,
-  OVER_ITEMS,
-  OVER_SETS,
-  type ReportFigure,
-  type ReportSection,
-} from "./content.ts";
-import { correlations, number, percent, plural, pValue, shortName, span, withInterval } from "./names.ts";
+import { column, type Group, groupsOf, inGroup, type ReportFigure, type ReportSection } from "./content.ts";
+import { correlations, number, percent, plural, pValue, shortName, span } from "./names.ts";
 import { heatChart, scatterChart } from "./planeCharts.ts";
-import { itemsOf } from "./sectionsItems.ts";
+import { clusterInterval, correlationInterval, itemsOf, overItems, rhoText, wholeSets } from "./sectionsText.ts";
 
 /** Groups with names, whatever groups their rows come from. */
 function eachGroup(study: StudyData, figures: (group: Group) => ReportFigure[]): ReportFigure[] {
@@ -34,7 +25,7 @@ function eachGroup(study: StudyData, figures: (group: Group) => ReportFigure[]):
 export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): ReportSection | undefined {
   const rows = shiftCorrelations(study, cross);
   if (rows.length === 0) return undefined;
-  const figures = eachGroup(study, (group) => shiftFigure(group, inGroup(rows, group), cross));
+  const figures = eachGroup(study, (group) => shiftFigure(study, group, inGroup(rows, group), cross));
   const named = rows.map((r) => {
     const key = `${r.train}→${r.test}`;
     const [paper, variance] = [PUBLISHED_SHIFTS[key], PUBLISHED_VARIANCE_SHIFTS[key]];
@@ -55,20 +46,23 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       column<Row>("model", (r) => `${r.model} · ${r.format}`),
       column<Row>("shift", (r) => `${r.train}→${r.test}`),
       column<Row>("sets", (r) => String(r.sets)),
-      column<Row>("ρ of means", (r) => `${withInterval({ ...r, mean: r.rho })}, ${pValue(r.p)}`),
+      column<Row>("ρ of means", (r) => `${rhoText(r)}, ${pValue(r.p)}`),
       column<Row>("paper, Llama-2 / Qwen-1.5 [F]", (r) => `${number(r.paperLlama2)} / ${number(r.paperQwen15)}`),
       column<Row>("home → away", (r) => `${number(r.home)} → ${number(r.away)}`),
       column<Row>("away < 0", (r) => percent(r.negative)),
-      column<Row>("ρ of variances", (r) =>
-        withInterval({ mean: r.rhoVariance, low: r.lowVariance, high: r.highVariance }),
-      ),
+      column<Row>("ρ of variances", (r) => rhoText({ rho: r.rhoVariance, low: r.lowVariance, high: r.highVariance })),
       column<Row>("paper [F]", (r) => `${number(r.paperVarianceLlama2)} / ${number(r.paperVarianceQwen15)}`),
     ],
   };
   return { experiment: "E5", title: "At home and under a shift of the prompt", figures, tables: [table] };
 }
 
-function shiftFigure(group: Group, rows: readonly ShiftRow[], cross: readonly CrossRow[]): ReportFigure[] {
+function shiftFigure(
+  study: StudyData,
+  group: Group,
+  rows: readonly ShiftRow[],
+  cross: readonly CrossRow[],
+): ReportFigure[] {
   if (rows.length === 0) return [];
   const of = (what: "mean" | "variance") =>
     SHIFTS.flatMap((shift) =>
@@ -90,7 +84,7 @@ function shiftFigure(group: Group, rows: readonly ShiftRow[], cross: readonly Cr
       title: `Does a vector work under another prompt? (${group.label})`,
       says: `A set that steers well at home steers well away where its point lies near the dashed line: ${correlations(rhos)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.`,
       n,
-      interval: `of points: ${OVER_ITEMS}; of correlations, in the table: ${OVER_SETS}`,
+      interval: `of points: ${overItems(study)}; of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
       spec: scatterChart({ points: of("mean"), x: "BASE→BASE", y: "under the shift", kinds: ["set"], diagonal: true }),
     },
     {
@@ -98,7 +92,7 @@ function shiftFigure(group: Group, rows: readonly ShiftRow[], cross: readonly Cr
       title: `Is the spread the same under another prompt? (${group.label})`,
       says: `Each point compares a set's variance of steerability at home and away: ${correlations(variances)}.`,
       n,
-      interval: `of correlations, in the table: ${OVER_SETS}`,
+      interval: `of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
       spec: scatterChart({
         points: of("variance"),
         x: "variance BASE→BASE",
@@ -111,12 +105,15 @@ function shiftFigure(group: Group, rows: readonly ShiftRow[], cross: readonly Cr
 }
 
 export function matrixSection(study: StudyData, cross: readonly CrossRow[]): ReportSection {
-  const figures = eachGroup(study, (group) => [...matrixFigure(group, cross), ...meanVarianceFigure(group, cross)]);
+  const figures = eachGroup(study, (group) => [
+    ...matrixFigure(study, group, cross),
+    ...meanVarianceFigure(group, cross),
+  ]);
   const table = { id: "E15-matrix", title: "Every vector under every setting", rows: cross, columns: [] };
   return { experiment: "E15", title: "Every setting's vector under every setting", figures, tables: [table] };
 }
 
-function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] {
+function matrixFigure(study: StudyData, group: Group, cross: readonly CrossRow[]): ReportFigure[] {
   const its = wholeSets(inGroup(cross, group));
   const [trains, tests] = [[...new Set(its.map((r) => r.train))], [...new Set(its.map((r) => r.test))]];
   if (trains.length * tests.length < 2) return [];
@@ -127,14 +124,14 @@ function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] 
     }),
   );
   const own = mean(cells.filter((c) => c.row === c.column).map((c) => c.value));
-  const other = mean(cells.filter((c) => c.row !== c.column && Number.isFinite(c.value)).map((c) => c.value));
+  const others = cells.filter((c) => c.row !== c.column && c.row !== "mean" && Number.isFinite(c.value));
   return [
     {
       id: `E15-matrix${group.suffix}`,
       title: `Mean steerability by training and test setting (${group.label})`,
-      says: `Vectors steer ${number(own)} logits on average under the setting they come from, and ${number(other)} under others.`,
+      says: `Vectors steer ${number(own)} logits on average under the setting they come from, and ${number(mean(others.map((c) => c.value)))} under others (the mean of the five apart).`,
       n: itemsOf(its),
-      interval: `none shown; the CSV table has one for every set (${OVER_ITEMS})`,
+      interval: `none shown; the CSV table has one for every set (${overItems(study)})`,
       spec: heatChart({
         cells,
         rows: trains,
@@ -146,13 +143,6 @@ function matrixFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] 
       }),
     },
   ];
-}
-
-/** Rows of the sets that were run in the most settings: a mean of other sets in each cell would compare sets. */
-function wholeSets(rows: readonly CrossRow[]): CrossRow[] {
-  const cells = (dataset: string): number => rows.filter((r) => r.dataset === dataset).length;
-  const most = Math.max(0, ...rows.map((r) => cells(r.dataset)));
-  return rows.filter((r) => cells(r.dataset) === most);
 }
 
 function meanVarianceFigure(group: Group, cross: readonly CrossRow[]): ReportFigure[] {
@@ -189,7 +179,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       title: `The same sets in two models (${format})`,
       says: `If steerability belonged to the dataset alone, all points would lie on a rising line; their rank correlation is ${number(row.rho)}.`,
       n: plural(row.sets, "set"),
-      interval: `of the correlation: ${OVER_SETS}, in the table`,
+      interval: `of the correlation, in the table: ${correlationInterval(study, row.sets)}`,
       spec: scatterChart({
         points: its.map((p) => ({ panel: p.shift, kind: "set", label: shortName(p.dataset), x: p.x, y: p.y })),
         x: first,
@@ -208,7 +198,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       column<ModelPairRow>("format", (r) => r.format),
       column<ModelPairRow>("shift", (r) => r.shift),
       column<ModelPairRow>("of", (r) => r.of),
-      column<ModelPairRow>("ρ", (r) => `${withInterval({ ...r, mean: r.rho })}, ${pValue(r.p)}`),
+      column<ModelPairRow>("ρ", (r) => `${rhoText(r)}, ${pValue(r.p)}`),
     ],
   };
   return { experiment: "E6", title: "Across models", figures, tables: [table] };
@@ -229,7 +219,7 @@ export function transferSection(study: StudyData): ReportSection | undefined {
         title: `Do vectors transfer between like behaviours? (${group.label})`,
         says: `The rank correlation of distance and transfer is ${number(without.rho)} between different settings, and ${number(withSelf.rho)} with the pairs of a setting with itself, which lie at (0, 1) by definition and which the paper counted.`,
         n: `${without.pairs} pairs of settings of ${plural(without.sets, "set")}, own slope above 0.25`,
-        interval: `of correlations, in the table: ${OVER_SETS}`,
+        interval: `of correlations, in the table: ${clusterInterval(study, without.sets)}`,
         spec: scatterChart({
           points: its.map((r) => ({
             panel: "",
@@ -254,7 +244,7 @@ export function transferSection(study: StudyData): ReportSection | undefined {
       column<TransferCorrelation>("self pairs", (r) => r.selfPairs),
       column<TransferCorrelation>("pairs", (r) => String(r.pairs)),
       column<TransferCorrelation>("sets", (r) => String(r.sets)),
-      column<TransferCorrelation>("ρ", (r) => withInterval({ ...r, mean: r.rho })),
+      column<TransferCorrelation>("ρ", rhoText),
     ],
   };
   const pairs = { id: "E7-pairs", title: "Distance and transfer of every pair", rows, columns: [] };
@@ -274,7 +264,8 @@ export function cosinesSection(study: StudyData, given: readonly NamedDirection[
       columns: [
         column<(typeof trends)[number]>("model", (r) => `${r.model} · ${r.format}`),
         column<(typeof trends)[number]>("pairs", (r) => String(r.pairs)),
-        column<(typeof trends)[number]>("ρ", (r) => `${withInterval({ ...r, mean: r.rho })}`),
+        column<(typeof trends)[number]>("sets", (r) => String(r.sets)),
+        column<(typeof trends)[number]>("ρ", rhoText),
       ],
     },
     { id: "E8-cosines", title: "Cosines of every set's vectors", rows, columns: [] },
@@ -282,7 +273,8 @@ export function cosinesSection(study: StudyData, given: readonly NamedDirection[
   return { experiment: "E8", title: "How alike are the vectors?", figures, tables };
 }
 
-function cosineFigure(group: Group, rows: readonly CosineRow[]): ReportFigure[] {
+function cosineFigure(group: Group, all: readonly CosineRow[]): ReportFigure[] {
+  const rows = wholeSets(all);
   const names = [...new Set(rows.map((r) => r.first))];
   if (names.length < 2) return [];
   const cells = names.flatMap((row) =>

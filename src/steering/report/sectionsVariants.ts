@@ -9,13 +9,11 @@ import {
   trainingSizes,
 } from "../experiments/variants.ts";
 import { mean, standardDeviation } from "../statistics/descriptive.ts";
-import { column, groupsOf, inGroup, OVER_ITEMS, type ReportFigure, type ReportSection } from "./content.ts";
+import { column, groupsOf, inGroup, type ReportFigure, type ReportSection } from "./content.ts";
 import { number, percent, shortName, withInterval } from "./names.ts";
 import { panelChart } from "./planeCharts.ts";
 import { dotChart } from "./rowCharts.ts";
-import { byMean, itemsOf } from "./sectionsItems.ts";
-
-const SLOPE = "steerability (logits per unit of multiplier)";
+import { byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
 
 export function ablationSection(study: StudyData): ReportSection | undefined {
   const rows = ablations(study);
@@ -30,7 +28,7 @@ export function ablationSection(study: StudyData): ReportSection | undefined {
         title: `Adding, and ablating before adding (${group.label})`,
         says: `Removing the vector's direction before adding it changes the mean slope by ${number(mean(its.map((r) => r.difference)))} logits on average; in ${apart} of ${its.length} sets the interval of the change excludes 0.`,
         n: itemsOf(its),
-        interval: `${OVER_ITEMS}; of the change, item by item, in the table`,
+        interval: `${overItems(study)}; of the change, item by item, in the table`,
         spec: dotChart({
           dots: its.flatMap((r) => [
             { label: shortName(r.dataset), kind: "add", value: r.add, low: r.addLow, high: r.addHigh },
@@ -65,6 +63,9 @@ export function ablationSection(study: StudyData): ReportSection | undefined {
   return { experiment: "E16", title: "Ablate, then add", figures, tables: [table] };
 }
 
+/** As many as there are colours. */
+const MOST_SEEDS = 6;
+
 export function seedsSection(study: StudyData): ReportSection | undefined {
   const rows = seeds(study);
   if (rows.length === 0) return undefined;
@@ -75,16 +76,20 @@ export function seedsSection(study: StudyData): ReportSection | undefined {
     const spreads = sets.map((dataset) =>
       standardDeviation(its.filter((r) => r.dataset === dataset).map((r) => r.mean)),
     );
-    const kinds = [...new Set(its.map((r) => `seed ${r.seed}`))].slice(0, 5);
+    const all = [...new Set(its.map((r) => `seed ${r.seed}`))];
+    const kinds = all.slice(0, MOST_SEEDS);
+    const drawn = all.length > kinds.length ? `, the first ${kinds.length} of them drawn` : "";
     return [
       {
         id: `seeds${group.suffix}`,
         title: `Other splits, other vectors (${group.label})`,
         says: `With other training and test items the mean slope of a set varies by a standard deviation of ${number(mean(spreads))} logits on average.`,
-        n: `${itemsOf(its)}, ${kinds.length} seeds`,
-        interval: OVER_ITEMS,
+        n: `${itemsOf(its)}, ${all.length} seeds${drawn}`,
+        interval: overItems(study),
         spec: dotChart({
-          dots: its.map((r) => ({ ...r, label: shortName(r.dataset), kind: `seed ${r.seed}`, value: r.mean })),
+          dots: its
+            .map((r) => ({ ...r, label: shortName(r.dataset), kind: `seed ${r.seed}`, value: r.mean }))
+            .filter((dot) => kinds.includes(dot.kind)),
           order: byMean(
             sets.map((dataset) => ({
               dataset,
@@ -127,7 +132,7 @@ export function sizesSection(study: StudyData): ReportSection | undefined {
         title: `How many training items does a vector need? (${group.label})`,
         says: `Over all sets the mean slope is ${number(mean(few.map((r) => r.mean)))} with ${least} training items and ${number(mean(ofAll.map((r) => r.mean)))} with all of them (${most.join(", ")}).`,
         n: itemsOf(ofAll),
-        interval: `line: mean with ${OVER_ITEMS}`,
+        interval: `line: mean with ${overItems(study)}`,
         spec: panelChart({
           points: its.map((r) => ({ ...r, panel: shortName(r.dataset), x: r.train })),
           bands: [],

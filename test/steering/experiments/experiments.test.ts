@@ -270,6 +270,16 @@ it("letters: debiased vectors, and both orders of options", () => {
   expect(bothOrders(study(syntheticUnit({ slope: () => 1 })))).toEqual([]);
 });
 
+it("seeds: as many items in each", () => {
+  // later items are steered less: with all of them the first seed would look weaker
+  const slope = (i: number): number => (i < 3 ? 2 : -5);
+  const its = study(syntheticUnit({ slope, count: 12 }), syntheticUnit({ slope, count: 3, seed: 1 }));
+  expect(seeds(its).map((r) => [r.n, r.mean])).toEqual([
+    [3, 2],
+    [3, 2],
+  ]);
+});
+
 it("variants: E16, seeds, sizes, formats", () => {
   const unit = (o: object, s: number): UnitResult => syntheticUnit({ slope: (i) => s + 0.1 * wobble(i), ...o });
   const its = study(
