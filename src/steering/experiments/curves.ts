@@ -1,8 +1,7 @@
 /**
- * E2: propensity against the multiplier, for the whole set and for single items. Pure functions of the study's data.
+ * E2: propensity against the multiplier, for the whole set. A pure function of the study's data.
  */
 import { quantiles } from "../statistics/descriptive.ts";
-import type { UnitResult } from "../study/result.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface CurveRow extends Where {
@@ -35,28 +34,5 @@ export function propensityCurves(study: StudyData): CurveRow[] {
       const about = { ...whereOf(unit), layer: study.layer(unit), n: values.length, multiplier };
       return { ...about, ...study.meanOf(values), ...spread };
     });
-  });
-}
-
-export interface ItemCurveRow extends Where {
-  /** Index of the item in its file. */
-  readonly item: number;
-  readonly multiplier: number;
-  readonly propensity: number;
-}
-
-/** The curves of the first `count` items of each set. */
-export function itemCurves(study: StudyData, count: number): ItemCurveRow[] {
-  return study.home.flatMap((unit: UnitResult) => {
-    const rows = study.rows(unit).slice(0, count);
-    const curves = study.curves(unit, unit.setting)!;
-    return rows.flatMap((row, i) =>
-      unit.multipliers.map((multiplier, k) => ({
-        ...whereOf(unit),
-        item: unit.items[row]!.index,
-        multiplier,
-        propensity: curves[i]![k]!,
-      })),
-    );
   });
 }

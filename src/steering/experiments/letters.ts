@@ -3,9 +3,8 @@
  * orders of its options. Pure functions of the study's data.
  */
 import { mean } from "../statistics/descriptive.ts";
-import { decomposeVariance } from "../statistics/steerability.ts";
 import type { UnitResult } from "../study/result.ts";
-import { factors } from "./nuisance.ts";
+import { letterEffect, letterGroups } from "./letterGroups.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface DebiasedRow extends Where {
@@ -21,9 +20,13 @@ export interface DebiasedRow extends Where {
   readonly difference: number;
   readonly low: number;
   readonly high: number;
-  /** Share of the variance of slopes that the letter explains. */
+  /** Half of the mean slope of items at A less that of items at B, under either vector. */
   readonly letterPlain: number;
+  readonly letterPlainLow: number;
+  readonly letterPlainHigh: number;
   readonly letterDebiased: number;
+  readonly letterDebiasedLow: number;
+  readonly letterDebiasedHigh: number;
 }
 
 /** Sets that were run with the vector `BASE/debiased`. */
@@ -36,6 +39,8 @@ export function debiasedVectors(study: StudyData): DebiasedRow[] {
     const debiased = study.slopes(unit, name)!;
     const [a, b] = [study.meanOf(plain), study.meanOf(debiased)];
     const difference = study.meanOf(debiased.map((s, i) => s - plain[i]!));
+    const groups = letterGroups(study, unit);
+    const [before, after] = [letterEffect(study, plain, groups), letterEffect(study, debiased, groups)];
     return [
       {
         ...whereOf(unit),
@@ -50,17 +55,15 @@ export function debiasedVectors(study: StudyData): DebiasedRow[] {
         difference: difference.mean,
         low: difference.low,
         high: difference.high,
-        letterPlain: letterShare(study, unit, plain),
-        letterDebiased: letterShare(study, unit, debiased),
+        letterPlain: before.mean,
+        letterPlainLow: before.low,
+        letterPlainHigh: before.high,
+        letterDebiased: after.mean,
+        letterDebiasedLow: after.low,
+        letterDebiasedHigh: after.high,
       },
     ];
   });
-}
-
-function letterShare(study: StudyData, unit: UnitResult, slopes: Float64Array): number {
-  const { letters, words } = factors(study, unit);
-  const { first, total } = decomposeVariance(slopes, letters, words);
-  return total > 0 ? first / total : Number.NaN;
 }
 
 export interface OrderRow extends Where {

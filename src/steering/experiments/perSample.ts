@@ -9,6 +9,7 @@ import { slopeNoise } from "../statistics/slopeNoise.ts";
 import { signShares } from "../statistics/steerability.ts";
 import type { Measure, TestSetting, UnitResult } from "../study/result.ts";
 import { controlBand } from "./bands.ts";
+import { balancedMean, letterGroups } from "./letterGroups.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
 export interface PerSampleRow extends Where {
@@ -19,6 +20,12 @@ export interface PerSampleRow extends Where {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
+  /** Choices: the mean with items at A and at B weighted alike, and how many there are; else NaN and 0. */
+  readonly balanced: number;
+  readonly balancedLow: number;
+  readonly balancedHigh: number;
+  readonly a: number;
+  readonly b: number;
   readonly median: number;
   readonly sd: number;
   readonly kurtosis: number;
@@ -47,9 +54,11 @@ export function perSample(study: StudyData): PerSampleRow[] {
 
 function perSampleRow(study: StudyData, unit: UnitResult): PerSampleRow {
   const own = study.slopes(unit, unit.setting)!;
-  const noise = slopeNoise(unit.multipliers, study.curves(unit, unit.setting)!);
+  const noise = slopeNoise(unit.multipliers, study.curves(unit, unit.setting)!, { resamples: study.resamples });
   const clear = signShares(own, noise);
   const anti = study.shareOf(Array.from(own, (s) => s <= 0));
+  const groups = letterGroups(study, unit);
+  const balanced = balancedMean(study, own, groups);
   const names = study.controls(unit, unit.setting, "random");
   const random = names.flatMap((name) => [...study.slopes(unit, name)!]);
   const lowest = quantiles(random, [0.025])[0]!;
@@ -62,6 +71,11 @@ function perSampleRow(study: StudyData, unit: UnitResult): PerSampleRow {
     measure: study.measure(unit),
     n: own.length,
     ...study.meanOf(own),
+    balanced: balanced.mean,
+    balancedLow: balanced.low,
+    balancedHigh: balanced.high,
+    a: groups.a.length,
+    b: groups.b.length,
     median: median(own),
     sd: standardDeviation(own),
     kurtosis: kurtosis(own),
@@ -117,11 +131,12 @@ export interface RangeRow extends Where {
   readonly high: number;
 }
 
-/** E10: slopes from the multipliers within ±r, for every r of the grid that leaves three of them. */
+/** E10: slopes from the multipliers within ±r, for every r of the grid that leaves two of them, if there are three in all. */
 export function multiplierRanges(study: StudyData): RangeRow[] {
   return study.home.flatMap((unit) => {
     const sizes = [...new Set(unit.multipliers.map(Math.abs))].sort((a, b) => a - b);
-    const usable = sizes.filter((r) => unit.multipliers.filter((m) => Math.abs(m) <= r).length >= 3);
+    const within = (r: number): number => unit.multipliers.filter((m) => Math.abs(m) <= r).length;
+    const usable = unit.multipliers.length < 3 ? [] : sizes.filter((r) => within(r) >= 2);
     return usable.map((range) => {
       const slopes = study.slopes(unit, unit.setting, { within: range })!;
       return { ...whereOf(unit), layer: study.layer(unit), n: slopes.length, range, ...study.meanOf(slopes) };

@@ -1,6 +1,7 @@
 /**
  * Sections on single items: E1 and its layers, E2, E9, E10, E11. From experiments' rows to figures with their sentences.
  */
+import { setGates } from "../experiments/controls.ts";
 import { propensityCurves } from "../experiments/curves.ts";
 import { type LayerRow, layerCurves } from "../experiments/layers.ts";
 import {
@@ -30,7 +31,7 @@ import {
 import { number, percent, plural, shortName, span, withInterval } from "./names.ts";
 import { heatChart, panelChart, scatterChart } from "./planeCharts.ts";
 import { dotChart, stackedChart, violinChart } from "./rowCharts.ts";
-import { byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
+import { byMean, itemsOf, overItems, percentInterval, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
 
 /** A group's datasets by falling mean slope. */
@@ -42,11 +43,14 @@ function orderOf(study: StudyData, { model, format }: Group): string[] {
 
 export function perSampleSection(study: StudyData): ReportSection {
   const rows = perSample(study);
-  const figures = groupsOf(study.groups).flatMap((group) => perSampleFigures(study, group, inGroup(rows, group)));
+  const figures = groupsOf(study.groups).flatMap((group) => {
+    const its = inGroup(rows, group);
+    return [slopesFigure(study, group, its), ...antiFigure(study, group, its)];
+  });
   return { experiment: "E1", title: "Steerability of single items", figures, tables: [perSampleTable(rows)] };
 }
 
-function perSampleFigures(study: StudyData, group: Group, rows: readonly PerSampleRow[]): ReportFigure[] {
+function slopesFigure(study: StudyData, group: Group, rows: readonly PerSampleRow[]): ReportFigure {
   const order = byMean(rows);
   const sorted = order.map((name) => rows.find((r) => shortName(r.dataset) === name)!);
   const outlines = inGroup(slopeDensities(study), group).map((d) => ({ ...d, label: shortName(d.dataset) }));
@@ -58,41 +62,76 @@ function perSampleFigures(study: StudyData, group: Group, rows: readonly PerSamp
     bandLow: r.randomLow,
     bandHigh: r.randomHigh,
   }));
-  const beyond = rows.filter((r) => r.mean > r.randomHigh).length;
-  const controlled = rows.filter((r) => r.randomVectors > 1).length;
-  const shares = rows.map((r) => r.anti);
-  const against =
-    controlled > 0 ? `; in ${beyond} of ${controlled} sets the mean lies above what random vectors do` : "";
-  const n = itemsOf(rows);
-  const layer = rows[0]!.layer;
+  const controlled = rows.some((r) => r.randomVectors > 0);
+  return {
+    id: `E1-slopes${group.suffix}`,
+    title: `How far the vector moves each item (${group.label}, layer ${rows[0]!.layer})`,
+    says: `Each shape spreads one set's items by their steerability: right of 0 the vector works, left of 0 it backfires${beyondText(study, group)}${balancedText(rows)}.`,
+    n: itemsOf(rows),
+    interval: `${overItems(study)}${controlled ? `; ${RANDOM_BAND}` : ""}`,
+    spec: violinChart({ outlines, rows: dots, x: SLOPE, band: "random vectors" }),
+  };
+}
+
+/** The gate's count, so that one report has one. */
+function beyondText(study: StudyData, group: Group): string {
+  const sets = inGroup(setGates(study), group).filter((s) => s.randomVectors > 0);
+  if (sets.length === 0) return "";
+  const chosen = study.layersChosenFrom(group).length > 1;
+  const of = chosen ? "the mean of the items that did not choose the layer" : "the mean of every other item";
+  return `; in ${sets.filter((s) => s.beyondRandom).length} of ${plural(sets.length, "set")} ${of} lies above what random vectors do at this layer`;
+}
+
+/** Sets whose mean says something else when a surplus of one letter among the test items is taken out. */
+function balancedText(rows: readonly PerSampleRow[]): string {
+  const verdict = (value: { mean: number; low: number; high: number }): number =>
+    value.low > 0 ? 1 : value.high < 0 ? -1 : 0;
+  const other = rows.filter((r) => {
+    if (Number.isNaN(r.balanced)) return false;
+    const balanced = { mean: r.balanced, low: r.balancedLow, high: r.balancedHigh };
+    return Math.sign(r.mean) !== Math.sign(r.balanced) || verdict(r) !== verdict(balanced);
+  });
+  const balanced = rows.filter((r) => Number.isFinite(r.balanced));
+  if (balanced.length === 0) return "";
+  const [plain, equal] = [mean(balanced.map((r) => r.mean)), mean(balanced.map((r) => r.balanced))];
+  const names = other.slice(0, MOST_NAMED).map((r) => shortName(r.dataset));
+  const more = other.length > names.length ? ` and ${other.length - names.length} more` : "";
+  const sets =
+    other.length === 0
+      ? ""
+      : `, and in ${plural(other.length, "set")} (${names.join(", ")}${more}) its sign or whether its interval excludes 0 is another`;
+  return `; with items at (A) and at (B) weighted equally, the mean over sets is ${number(equal)} instead of ${number(plain)}${sets}`;
+}
+
+const MOST_NAMED = 3;
+
+function antiFigure(study: StudyData, group: Group, rows: readonly PerSampleRow[]): ReportFigure[] {
+  // two multipliers leave no residual to tell noise by
+  const known = rows.filter((r) => Number.isFinite(r.antiClear));
+  if (known.length === 0) return [];
   return [
     {
-      id: `E1-slopes${group.suffix}`,
-      title: `How far the vector moves each item (${group.label}, layer ${layer})`,
-      says: `Each shape spreads one set's items by their steerability: right of 0 the vector works, left of 0 it backfires${against}.`,
-      n,
-      interval: `${overItems(study)}${controlled > 0 ? `; ${RANDOM_BAND}` : ""}`,
-      spec: violinChart({ outlines, rows: dots, x: SLOPE, band: "random vectors" }),
-    },
-    {
       id: `E1-anti${group.suffix}`,
-      title: `Items that go the wrong way (${group.label}, layer ${layer})`,
-      says: `${span(shares, percent)} of a set's items have a slope of 0 or less; the middle part is items whose sign the bend of their own curve leaves open.`,
-      n,
-      interval: `${overItems(study)}; threshold of an item: 95 % of a residual bootstrap of its slope`,
+      title: `Items that go the wrong way (${group.label}, layer ${rows[0]!.layer})`,
+      says: `${span(
+        known.map((r) => r.anti),
+        percent,
+      )} of a set's items have a slope of 0 or less; the middle part is items whose sign the bend of their own curve leaves open.`,
+      n: itemsOf(known),
+      interval: `95 % interval of Wilson; threshold of an item: 95 % of a residual bootstrap of its slope (${study.resamples} resamples)`,
       spec: stackedChart({
-        parts: rows.flatMap((r) => [
+        parts: known.flatMap((r) => [
           { label: shortName(r.dataset), part: "wrong way", share: r.antiClear },
           { label: shortName(r.dataset), part: "unclear", share: r.unclear },
           { label: shortName(r.dataset), part: "right way", share: 1 - r.antiClear - r.unclear },
         ]),
-        order,
+        order: byMean(known),
         kinds: ["wrong way", "unclear", "right way"],
         colours: [light("orange"), light("grey"), light("blue")],
         x: "share of items",
         dots: {
           name: "slope ≤ 0",
-          rows: rows.map((r) => ({ label: shortName(r.dataset), value: r.anti, low: r.antiLow, high: r.antiHigh })),
+          rows: known.map((r) => ({ label: shortName(r.dataset), value: r.anti, low: r.antiLow, high: r.antiHigh })),
         },
       }),
     },
@@ -114,9 +153,13 @@ function perSampleTable(rows: readonly PerSampleRow[]): ReportTable {
       column<Row>("set", (r) => shortName(r.dataset)),
       column<Row>("n", (r) => String(r.n)),
       column<Row>("mean slope", (r) => withInterval(r)),
+      column<Row>("letters weighted equally", (r) =>
+        Number.isNaN(r.balanced) ? "—" : withInterval({ mean: r.balanced, low: r.balancedLow, high: r.balancedHigh }),
+      ),
+      column<Row>("A / B", (r) => (r.a + r.b > 0 ? `${r.a} / ${r.b}` : "—")),
       column<Row>("median", (r) => number(r.median)),
       column<Row>("paper [F]", (r) => number(r.paperMedian)),
-      column<Row>("slope ≤ 0", (r) => percent(r.anti)),
+      column<Row>("slope ≤ 0", (r) => percentInterval({ mean: r.anti, low: r.antiLow, high: r.antiHigh })),
       column<Row>("paper [F]", (r) => percent(r.paperAnti)),
       column<Row>("clearly < 0", (r) => percent(r.antiClear)),
       column<Row>("random vectors", (r) => `${number(r.randomLow)} … ${number(r.randomHigh)}`),
@@ -191,7 +234,7 @@ function layerFigures(group: Group, rows: readonly LayerRow[], study: StudyData)
     {
       id: `E9-layers${group.suffix}`,
       title: `Steerability by layer (${group.label})`,
-      says: `Sets steer best at a median layer of ${number(median(best), 0)}; the report compares them at layer ${chosen}, which half of the items chose.`,
+      says: `Sets steer best at a median layer of ${number(median(best), 0)}; the report compares them at layer ${chosen}${study.layersChosenFrom(group).length > 1 ? ", which half of the items chose" : ""}.`,
       n: itemsOf(rows),
       interval: `line: mean with ${overItems(study)}; bands of controls: where one more such vector would fall in 95 % of draws (Student's t)`,
       spec: panelChart({
@@ -278,15 +321,16 @@ export function linearitySection(study: StudyData): ReportSection {
   const rows = linearity(study);
   const figures = groupsOf(study.groups).map((group): ReportFigure => {
     const fits = study.homeOf(group.model, group.format).flatMap((unit) => itemFits(study, unit));
+    const drawn = spread(fits);
     const straight = mean(fits.map((f) => +(f.r2 > 0.9)));
     return {
       id: `E11-linearity${group.suffix}`,
       title: `How straight are the curves? (${group.label})`,
       says: `A line explains more than 90 % of the curve of ${percent(straight)} of the items; points high up are items whose curve bends.`,
-      n: `${plural(fits.length, "item")} of ${plural(study.homeOf(group.model, group.format).length, "set")}${fits.length > MOST_POINTS ? `, ${MOST_POINTS} of them drawn` : ""}`,
-      interval: "none; the table has the rank correlation of |slope| and residual with its interval",
+      n: `${plural(fits.length, "item")} of ${plural(study.homeOf(group.model, group.format).length, "set")}${drawn.length < fits.length ? `, ${drawn.length} of them drawn` : ""}`,
+      interval: `none; of the rank correlation of |slope| and residual, in the table: 95 % percentile bootstrap over items (${study.resamples} resamples)`,
       spec: scatterChart({
-        points: spread(fits).map((f) => ({ panel: "", kind: "item", label: "", x: f.slope, y: f.rmse })),
+        points: drawn.map((f) => ({ panel: "", kind: "item", label: "", x: f.slope, y: f.rmse })),
         x: "steerability of the item",
         y: "root mean square residual",
         kinds: ["item"],

@@ -1,6 +1,13 @@
 /** Sections on what is not the concept: E3, E4, letters, both orders, formats. From experiments' rows to figures. */
 import { bothOrders, type DebiasedRow, debiasedVectors, type OrderRow } from "../experiments/letters.ts";
-import { byLetterAndYesNo, type NuisanceRow, type VarianceRow, varianceExplained } from "../experiments/nuisance.ts";
+import {
+  byLetterAndYesNo,
+  type LetterGapRow,
+  letterGaps,
+  type NuisanceRow,
+  type VarianceRow,
+  varianceExplained,
+} from "../experiments/nuisance.ts";
 import { PUBLISHED_SETS } from "../experiments/published.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import { type FormatRow, formats } from "../experiments/variants.ts";
@@ -17,7 +24,7 @@ import {
 import { number, percent, plural, shortName, withInterval } from "./names.ts";
 import { heatChart } from "./planeCharts.ts";
 import { dotChart, stackedChart } from "./rowCharts.ts";
-import { byMean, counted, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
+import { byMean, counted, itemsOf, overItems, overSets, percentInterval, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
 
 const choices = (study: StudyData): Group[] => groupsOf(study.groups).filter((g) => g.format === "choice");
@@ -25,32 +32,10 @@ const choices = (study: StudyData): Group[] => groupsOf(study.groups).filter((g)
 export function nuisanceSection(study: StudyData): ReportSection | undefined {
   const rows = byLetterAndYesNo(study);
   if (rows.length === 0) return undefined;
-  const figures = choices(study).flatMap((group): ReportFigure[] => {
-    const its = inGroup(rows, group);
-    const kindOf = (r: NuisanceRow): string => `${r.letter}${r.yesNo === "none" ? "" : `, ${r.yesNo}`}`;
-    const kinds = [...new Set(its.map(kindOf))].sort();
-    const gaps = [...new Set(its.map((r) => r.dataset))].map((dataset) => {
-      const side = (letter: string): number =>
-        mean(its.filter((r) => r.dataset === dataset && r.letter === letter).map((r) => r.mean));
-      return side("A") - side("B");
-    });
-    const widest = gaps.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
-    return [
-      {
-        id: `E3-letters${group.suffix}`,
-        title: `Steerability by letter and Yes/No (${group.label})`,
-        says: `The same vector moves items more where the positive answer is one letter than where it is the other: up to ${number(Math.abs(widest))} logits more for ${widest > 0 ? "(A)" : "(B)"}.`,
-        n: `${counted(its)} items in a group, every item once`,
-        interval: overItems(study),
-        spec: dotChart({
-          dots: its.map((r) => ({ ...r, label: shortName(r.dataset), kind: kindOf(r), value: r.mean })),
-          order: [...new Set(its.map((r) => shortName(r.dataset)))],
-          kinds: kinds.slice(0, 5),
-          x: SLOPE,
-        }),
-      },
-    ];
-  });
+  const gaps = letterGaps(study);
+  const figures = choices(study).flatMap((group) =>
+    nuisanceFigure(study, group, { rows: inGroup(rows, group), gaps: inGroup(gaps, group) }),
+  );
   const table: ReportTable = {
     id: "E3-letters",
     title: "Steerability by letter and Yes/No of the positive answer",
@@ -64,7 +49,63 @@ export function nuisanceSection(study: StudyData): ReportSection | undefined {
       column<NuisanceRow>("slope ≤ 0", (r) => percent(r.anti)),
     ],
   };
-  return { experiment: "E3", title: "Letters, and Yes or No", figures, tables: [table] };
+  const gapTable: ReportTable = {
+    id: "E3-gaps",
+    title: "Steerability of items at (A) less that of items at (B)",
+    rows: gaps,
+    columns: [
+      column<LetterGapRow>("set", (r) => shortName(r.dataset)),
+      column<LetterGapRow>("A / B", (r) => `${r.a} / ${r.b}`),
+      column<LetterGapRow>("A − B", (r) => withInterval({ ...r, mean: r.gap })),
+      column<LetterGapRow>("size by chance", (r) => number(r.byChance)),
+    ],
+  };
+  return { experiment: "E3", title: "Letters, and Yes or No", figures, tables: [table, gapTable] };
+}
+
+/** As many as there are colours. */
+const MOST_KINDS = 6;
+
+function nuisanceFigure(
+  study: StudyData,
+  group: Group,
+  { rows, gaps }: { rows: readonly NuisanceRow[]; gaps: readonly LetterGapRow[] },
+): ReportFigure[] {
+  if (rows.length === 0) return [];
+  const kindOf = (r: NuisanceRow): string => `${r.letter}${r.yesNo === "none" ? "" : `, ${r.yesNo}`}`;
+  const counts = new Map<string, number>();
+  for (const r of rows) counts.set(kindOf(r), (counts.get(kindOf(r)) ?? 0) + r.n);
+  const all = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)!);
+  const kinds = all.slice(0, MOST_KINDS).sort();
+  const left =
+    all.length > kinds.length ? `; ${plural(all.length - kinds.length, "smaller group")} in the table only` : "";
+  const drawn = rows.filter((r) => kinds.includes(kindOf(r)));
+  return [
+    {
+      id: `E3-letters${group.suffix}`,
+      title: `Steerability by letter and Yes/No (${group.label})`,
+      says: gapText(study, gaps),
+      n: `${counted(drawn)} items in a group, every item once${left}`,
+      interval: overItems(study),
+      spec: dotChart({
+        dots: drawn.map((r) => ({ ...r, label: shortName(r.dataset), kind: kindOf(r), value: r.mean })),
+        order: [...new Set(drawn.map((r) => shortName(r.dataset)))],
+        kinds,
+        x: SLOPE,
+      }),
+    },
+  ];
+}
+
+/** The letter's gap over sets, what items alone would give it, and the widest. */
+function gapText(study: StudyData, gaps: readonly LetterGapRow[]): string {
+  if (gaps.length === 0)
+    return "Each dot is the mean slope of the items whose positive answer is at one letter and says Yes, No or neither.";
+  const size = study.meanOf(gaps.map((r) => Math.abs(r.gap)));
+  const widest = gaps.reduce((a, b) => (Math.abs(b.gap) > Math.abs(a.gap) ? b : a));
+  const chance = mean(gaps.map((r) => r.byChance));
+  const widestText = `${shortName(widest.dataset)} ${withInterval({ ...widest, mean: widest.gap })}`;
+  return `The same vector moves items whose positive answer is (A) and items whose positive answer is (B) differently: by ${withInterval(size)} logits in the mean over sets, where a letter without effect would give ${number(chance)}; widest, A less B, in ${widestText}.`;
 }
 
 const PARTS = ["letter", "Yes/No", "both together", "rest"] as const;
@@ -74,8 +115,8 @@ export function varianceSection(study: StudyData): ReportSection | undefined {
   if (rows.length === 0) return undefined;
   const layers = varianceExplained(study, "all");
   const figures = choices(study).flatMap((group) => [
-    ...varianceFigure(group, inGroup(rows, group)),
-    ...varianceByLayer(group, inGroup(layers, group)),
+    ...varianceFigure(study, group, inGroup(rows, group)),
+    ...varianceByLayer(study, group, inGroup(layers, group)),
   ]);
   const byLayer = { id: "E4-variance-layers", title: "Variance explained by layer", rows: layers, columns: [] };
   return {
@@ -86,19 +127,19 @@ export function varianceSection(study: StudyData): ReportSection | undefined {
   };
 }
 
-function varianceFigure(group: Group, rows: readonly VarianceRow[]): ReportFigure[] {
+function varianceFigure(study: StudyData, group: Group, rows: readonly VarianceRow[]): ReportFigure[] {
   const known = rows.filter((r) => Number.isFinite(r.rest));
   if (known.length === 0) return [];
   const sorted = [...known].sort((a, b) => a.unexplained - b.unexplained);
-  const nuisance = mean(known.map((r) => 1 - r.rest));
+  const plain = mean(known.map((r) => 1 - r.rest));
+  const adjusted = study.meanOf(known.map((r) => r.adjusted));
   return [
     {
       id: `E4-variance${group.suffix}`,
       title: `What explains the spread of steerability? (${group.label}, layer ${rows[0]!.layer})`,
-      says: `On average ${percent(nuisance)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks.`,
+      says: `On average over sets ${percentInterval(adjusted)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks; the bars show ${percent(plain)}, since so many items leave these factors something to explain by chance too.`,
       n: itemsOf(known),
-      interval:
-        "95 % percentile bootstrap over items, of the share that letter and Yes/No leave unexplained (in the table)",
+      interval: `of shares, in the table: 95 % percentile bootstrap over items (${study.resamples} resamples); of the mean: ${overSets(study)}`,
       spec: stackedChart({
         parts: sorted.flatMap((r) => {
           const label = shortName(r.dataset);
@@ -114,7 +155,7 @@ function varianceFigure(group: Group, rows: readonly VarianceRow[]): ReportFigur
   ];
 }
 
-function varianceByLayer(group: Group, rows: readonly VarianceRow[]): ReportFigure[] {
+function varianceByLayer(study: StudyData, group: Group, rows: readonly VarianceRow[]): ReportFigure[] {
   const layers = [...new Set(rows.map((r) => r.layer))].sort((a, b) => a - b);
   if (layers.length < 2) return [];
   return [
@@ -123,7 +164,7 @@ function varianceByLayer(group: Group, rows: readonly VarianceRow[]): ReportFigu
       title: `Share of letter and Yes/No, by layer (${group.label})`,
       says: "The darker a field, the more of the spread of steerability at that layer is due to letter and Yes or No.",
       n: itemsOf(rows),
-      interval: "none shown; the CSV table has one for every field",
+      interval: `none shown; the CSV table has one for every field (95 % percentile bootstrap over items, ${study.resamples} resamples)`,
       spec: heatChart({
         cells: rows.map((r) => ({ row: shortName(r.dataset), column: String(r.layer), value: 1 - r.rest })),
         rows: [...new Set(rows.map((r) => shortName(r.dataset)))],
@@ -160,13 +201,16 @@ function varianceTable(rows: readonly VarianceRow[]): ReportTable {
       column<Row>("set", (r) => shortName(r.dataset)),
       column<Row>("variance", (r) => number(r.variance)),
       column<Row>("paper [F]", (r) => number(r.paperVariance)),
-      column<Row>("letter", (r) => percent(r.letter)),
+      column<Row>("letter", (r) => percentInterval({ mean: r.letter, low: r.letterLow, high: r.letterHigh })),
       column<Row>("paper [F]", (r) => percent(r.paperLetter)),
-      column<Row>("Yes/No", (r) => percent(r.yesNo)),
+      column<Row>("Yes/No", (r) => percentInterval({ mean: r.yesNo, low: r.yesNoLow, high: r.yesNoHigh })),
       column<Row>("by the original's detector", (r) => percent(r.originalYesNo)),
       column<Row>("paper [F]", (r) => percent(r.paperYesNo)),
-      column<Row>("interaction", (r) => percent(r.interaction)),
-      column<Row>("unexplained", (r) => `${percent(r.unexplained)} [${percent(r.low)}, ${percent(r.high)}]`),
+      column<Row>("interaction", (r) =>
+        percentInterval({ mean: r.interaction, low: r.interactionLow, high: r.interactionHigh }),
+      ),
+      column<Row>("all three, less chance", (r) => percent(r.adjusted)),
+      column<Row>("unexplained", (r) => percentInterval({ ...r, mean: r.unexplained })),
       column<Row>("paper [F]", (r) => percent(r.paperUnexplained)),
     ],
   };
@@ -191,7 +235,12 @@ export function lettersSection(study: StudyData): ReportSection | undefined {
           withInterval({ mean: r.debiased, low: r.debiasedLow, high: r.debiasedHigh }),
         ),
         column<DebiasedRow>("difference", (r) => withInterval({ ...r, mean: r.difference })),
-        column<DebiasedRow>("letter's share", (r) => `${percent(r.letterPlain)} → ${percent(r.letterDebiased)}`),
+        column<DebiasedRow>("letter's effect, plain", (r) =>
+          withInterval({ mean: r.letterPlain, low: r.letterPlainLow, high: r.letterPlainHigh }),
+        ),
+        column<DebiasedRow>("letter's effect, debiased", (r) =>
+          withInterval({ mean: r.letterDebiased, low: r.letterDebiasedLow, high: r.letterDebiasedHigh }),
+        ),
       ],
     },
     {
@@ -222,12 +271,13 @@ export function lettersSection(study: StudyData): ReportSection | undefined {
 
 function debiasedFigure(study: StudyData, group: Group, rows: readonly DebiasedRow[]): ReportFigure[] {
   if (rows.length === 0) return [];
-  const [plain, debiased] = [mean(rows.map((r) => r.letterPlain)), mean(rows.map((r) => r.letterDebiased))];
+  const size = (of: (row: DebiasedRow) => number): string =>
+    withInterval(study.meanOf(rows.map((r) => Math.abs(of(r))).filter(Number.isFinite)));
   return [
     {
       id: `letters-debiased${group.suffix}`,
       title: `Plain and letter-debiased vectors (${group.label})`,
-      says: `Where the two dots of a set lie apart, the plain vector carried its training set's surplus of a letter; the letter's share of the spread is ${percent(plain)} with plain vectors and ${percent(debiased)} with debiased ones.`,
+      says: `Where the two dots of a set lie apart, the plain vector carried its training set's surplus of a letter; the letter itself moves items by ${size((r) => r.letterPlain)} logits in the mean size over sets with plain vectors, and by ${size((r) => r.letterDebiased)} with debiased ones.`,
       n: itemsOf(rows),
       interval: overItems(study),
       spec: dotChart({
@@ -248,12 +298,14 @@ function debiasedFigure(study: StudyData, group: Group, rows: readonly DebiasedR
 
 function ordersFigure(study: StudyData, group: Group, rows: readonly OrderRow[]): ReportFigure[] {
   if (rows.length === 0) return [];
-  const positive = rows.filter((r) => r.low > 0).length;
+  const asked = rows.filter((r) => r.askedLow > 0).length;
+  const both = rows.filter((r) => r.low > 0).length;
+  const letter = study.meanOf(rows.map((r) => Math.abs(r.letterEffect)));
   return [
     {
       id: `letters-orders${group.suffix}`,
       title: `Both orders of the options (${group.label})`,
-      says: `Averaged over both orders, so that the letter cancels, ${positive} of ${rows.length} sets are still steered the right way with an interval above 0.`,
+      says: `The interval of the mean slope lies above 0 in ${asked} of ${rows.length} sets as asked, and in ${both} averaged over both orders, where the letter cancels; the letter's effect is ${withInterval(letter)} logits in the mean size over sets. No random vectors were asked in both orders, so that an interval above 0 here does not say more than a random vector does.`,
       n: itemsOf(rows),
       interval: overItems(study),
       spec: dotChart({

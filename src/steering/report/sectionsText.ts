@@ -2,7 +2,7 @@
 import { FEW_CORRELATED, FEW_RESAMPLED, type RankCorrelation } from "../experiments/correlation.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import { OVER_ITEMS, OVER_SETS } from "./content.ts";
-import { number, shortName, withInterval } from "./names.ts";
+import { number, percent, shortName, withInterval } from "./names.ts";
 
 export const SLOPE = "steerability (logits per unit of multiplier)";
 const FEW_VALUES = "percentiles expanded for few values";
@@ -33,6 +33,11 @@ export function clusterInterval({ resamples }: StudyData, sets: number): string 
 export function rhoText({ rho, low, high }: Omit<RankCorrelation, "sets">): string {
   if (Number.isNaN(rho)) return "too few sets";
   return Number.isNaN(low) ? `${number(rho)} (too few sets for an interval)` : withInterval({ mean: rho, low, high });
+}
+
+/** 12 % [8 %, 20 %] */
+export function percentInterval({ mean, low, high }: { mean: number; low: number; high: number }): string {
+  return `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
 }
 
 /** Datasets of rows, by falling mean. */

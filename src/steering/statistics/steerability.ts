@@ -46,6 +46,8 @@ export interface VarianceShares {
   readonly unexplained: number;
   /** The part of `unexplained` that the interaction of the two explains. */
   readonly interaction: number;
+  /** Of the model with both and their interaction: constant and independent directions. */
+  readonly parameters: number;
 }
 
 /**
@@ -58,30 +60,76 @@ export function decomposeVariance(
   first: ArrayLike<Level>,
   second: ArrayLike<Level>,
 ): VarianceShares {
+  if (first.length !== values.length || second.length !== values.length)
+    throw new ShapeError(
+      `decomposeVariance: ${values.length} values, but factors of ${first.length} and ${second.length} levels`,
+    );
+  return varianceDecomposer(first, second)(values);
+}
+
+/**
+ * `decomposeVariance` of any choice of the values' indices, for a bootstrap: factors are constant within a combination of their
+ * levels, so that each resample needs only counts and sums of those.
+ */
+export function varianceDecomposer(
+  first: ArrayLike<Level>,
+  second: ArrayLike<Level>,
+): (values: ArrayLike<number>, pick?: ArrayLike<number>) => VarianceShares {
+  const keys = Array.from(first, (level, i) => `${typeof level} ${level} ${typeof second[i]} ${second[i]}`);
+  const names = [...new Set(keys)];
+  const cellOf = Uint32Array.from(keys, (key) => names.indexOf(key));
+  const example = names.map((key) => keys.indexOf(key));
+  const everything = Uint32Array.from(keys, (_, i) => i);
+  return (values, pick = everything) => {
+    const counts = new Float64Array(names.length);
+    const sums = new Float64Array(names.length);
+    const picked = Float64Array.from(pick, (i) => values[i]!);
+    for (let k = 0; k < pick.length; k++) {
+      const cell = cellOf[pick[k]!]!;
+      counts[cell] = counts[cell]! + 1;
+      sums[cell] = sums[cell]! + picked[k]!;
+    }
+    const cells = names.flatMap((key, c) =>
+      counts[c] === 0
+        ? []
+        : [{ first: first[example[c]!]!, second: second[example[c]!]!, both: key, count: counts[c]!, sum: sums[c]! }],
+    );
+    return decomposeCells(cells, picked);
+  };
+}
+
+/** Values that share both levels. */
+interface Cell {
+  readonly first: Level;
+  readonly second: Level;
+  readonly both: Level;
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Least squares on the cells' means, weighted by their counts. */
+function decomposeCells(cells: readonly Cell[], values: Float64Array): VarianceShares {
   const n = values.length;
-  if (first.length !== n || second.length !== n)
-    throw new ShapeError(`decomposeVariance: ${n} values, but factors of ${first.length} and ${second.length} levels`);
   const total = variance(values);
-  const both = Array.from({ length: n }, (_, i) => `${typeof first[i]} ${first[i]} ${typeof second[i]} ${second[i]}`);
+  const roots = Float64Array.from(cells, (c) => Math.sqrt(c.count));
   const basis: Float64Array[] = [];
-  orthogonalise(basis, new Float64Array(n).fill(1));
-  const residual = Float64Array.from(values);
+  orthogonalise(basis, roots.slice());
+  const residual = Float64Array.from(cells, (c, i) => c.sum / roots[i]!);
   removeDirections(residual, basis, 0);
-  const explained = [first, second, both].map((factor) => {
+  const factors = [cells.map((c) => c.first), cells.map((c) => c.second), cells.map((c) => c.both)];
+  const explained = factors.map((factor) => {
     const from = basis.length;
     const before = sumOfSquares(residual);
-    for (const column of indicators(factor)) orthogonalise(basis, column);
+    for (const level of new Set(factor))
+      orthogonalise(
+        basis,
+        roots.map((root, i) => (factor[i] === level ? root : 0)),
+      );
     removeDirections(residual, basis, from);
     return n < 2 ? Number.NaN : (before - sumOfSquares(residual)) / (n - 1);
   });
   const [a, b, interaction] = explained as [number, number, number];
-  return { total, first: a, second: b, unexplained: total - a - b, interaction };
-}
-
-/** One column of 0 and 1 for each level. */
-function indicators(factor: ArrayLike<Level>): Float64Array[] {
-  const levels = [...new Set(Array.from(factor))];
-  return levels.map((level) => Float64Array.from({ length: factor.length }, (_, i) => +(factor[i] === level)));
+  return { total, first: a, second: b, unexplained: total - a - b, interaction, parameters: basis.length };
 }
 
 /** A column whose part outside the basis is smaller than this, relative to it, is dependent: rounding left it. */

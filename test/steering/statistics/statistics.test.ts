@@ -81,6 +81,7 @@ it("decomposes variance as least squares by pseudo-inverse does", () => {
     second: Number.NaN,
     unexplained: Number.NaN,
     interaction: Number.NaN,
+    parameters: 3,
   });
   expect(() => decomposeVariance([1, 2], ["A"], [true, false])).toThrow("2 values");
 });
