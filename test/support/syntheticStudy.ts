@@ -83,7 +83,7 @@ function choiceUnit({ model, m, dataset, d, setting, s, seed, operator }: Choice
   };
   const unit = syntheticUnit({
     ...{ model, dataset, setting, seed, operator, layers: LAYERS, slope, mass: 0.7 },
-    vectors: [...SETTINGS, "mean", ...(atHome ? controls : [])],
+    vectors: [...SETTINGS, "mean", ...(atHome ? controls : controls.filter((c) => /random|shuffled/.test(c)))],
     items: items(atHome),
     level: (i) => wobble(i, 7) + 0.6 * s * (1 + 0.2 * d),
     bend: (i) => -0.1 + 0.1 * wobble(i, 5),

@@ -23,6 +23,11 @@ export interface ModelPoint {
   readonly shift: "ID" | "OOD";
   readonly x: number;
   readonly y: number;
+  /** Of means; absent for variances. */
+  readonly xLow?: number;
+  readonly xHigh?: number;
+  readonly yLow?: number;
+  readonly yHigh?: number;
 }
 
 const PLACES = [
@@ -49,7 +54,9 @@ export function modelPoints(
             r.train === train &&
             r.test === test;
           const b = cross.find(isTwin);
-          return b ? [{ format: a.format, dataset: a.dataset, first, second, shift, x: a[of], y: b[of] }] : [];
+          if (!b) return [];
+          const ends = of === "mean" ? { xLow: a.low, xHigh: a.high, yLow: b.low, yHigh: b.high } : {};
+          return [{ format: a.format, dataset: a.dataset, first, second, shift, x: a[of], y: b[of], ...ends }];
         }),
     ),
   );

@@ -4,6 +4,7 @@
  */
 import { mean, median, variance } from "../statistics/descriptive.ts";
 import type { TestSetting, UnitResult, VectorName } from "../study/result.ts";
+import { controlBand, predictionBand } from "./bands.ts";
 import { type Correlation, correlate } from "./correlation.ts";
 import { type Format, type StudyData, type Where, whereOf } from "./studyData.ts";
 
@@ -27,6 +28,16 @@ export interface CrossRow extends Where {
   readonly median: number;
   readonly variance: number;
   readonly anti: number;
+  /**
+   * Controls of BASE's vector under this test setting: NaN where it has none, or another norm than the vector (norms of the
+   * settings' vectors are matched, so that one setting's random vectors are all settings').
+   */
+  readonly randomVectors: number;
+  readonly randomLow: number;
+  readonly randomHigh: number;
+  readonly shuffledVectors: number;
+  readonly shuffledLow: number;
+  readonly shuffledHigh: number;
 }
 
 /** E15: every trained vector (no controls) under every test setting, lowest seed. */
@@ -40,6 +51,9 @@ export function crossSettings(study: StudyData): CrossRow[] {
 
 function crossRow(study: StudyData, unit: UnitResult, train: VectorName): CrossRow {
   const slopes = study.slopes(unit, train)!;
+  const [random, shuffled] = (["random", "shuffled"] as const).map((kind) =>
+    isAsLong(study, unit, train) ? controlBand(study, unit, "BASE", kind) : predictionBand([]),
+  );
   return {
     ...whereOf(unit),
     layer: study.layer(unit),
@@ -50,7 +64,21 @@ function crossRow(study: StudyData, unit: UnitResult, train: VectorName): CrossR
     median: median(slopes),
     variance: variance(slopes),
     anti: mean(slopes.map((s) => +(s <= 0))),
+    randomVectors: random!.vectors,
+    randomLow: random!.low,
+    randomHigh: random!.high,
+    shuffledVectors: shuffled!.vectors,
+    shuffledLow: shuffled!.low,
+    shuffledHigh: shuffled!.high,
   };
+}
+
+/** Whether a vector has the norm of BASE's at the study's layer, to a hundredth. */
+function isAsLong(study: StudyData, unit: UnitResult, vector: VectorName): boolean {
+  const norm = (name: VectorName): number =>
+    unit.norms[unit.vectors.indexOf(name) * unit.layers.length + study.layerIndex(unit)]!;
+  if (!unit.vectors.includes("BASE")) return false;
+  return Math.abs(norm(vector) / norm("BASE") - 1) < 0.01;
 }
 
 export interface ShiftRow extends Correlation {
@@ -63,6 +91,9 @@ export interface ShiftRow extends Correlation {
   readonly away: number;
   /** Share of sets whose mean slope under the shift is below 0. */
   readonly negative: number;
+  /** Sets whose mean slope under the shift lies above the band of random vectors under it, of those that have such vectors. */
+  readonly beyondRandom: number;
+  readonly controlled: number;
   /** Of the variances of slopes (E12). */
   readonly rhoVariance: number;
   readonly lowVariance: number;
@@ -91,6 +122,8 @@ export function shiftCorrelations(study: StudyData, cross: readonly CrossRow[] =
           home: mean(x),
           away: mean(y),
           negative: mean(y.map((s) => +(s < 0))),
+          beyondRandom: away.filter((r) => r.mean > r.randomHigh).length,
+          controlled: away.filter((r) => Number.isFinite(r.randomHigh)).length,
           rhoVariance: variances.rho,
           lowVariance: variances.low,
           highVariance: variances.high,

@@ -3,7 +3,7 @@
  * format. Differences are taken item by item where the items are the same. Pure functions of the study's data.
  */
 import { mean } from "../statistics/descriptive.ts";
-import type { UnitResult, VectorName } from "../study/result.ts";
+import type { TestSetting, UnitResult, VectorName } from "../study/result.ts";
 import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
@@ -114,6 +114,14 @@ export function trainingSizes(study: StudyData): SizeRow[] {
 export interface FormatRow {
   readonly model: string;
   readonly concept: string;
+  readonly n: number;
+  /** The formats differ in template, layer and length of the vector too. */
+  readonly choiceSetting: TestSetting;
+  readonly choiceLayer: number;
+  readonly choiceNorm: number;
+  readonly completionSetting: TestSetting;
+  readonly completionLayer: number;
+  readonly completionNorm: number;
   readonly choice: number;
   readonly choiceLow: number;
   readonly choiceHigh: number;
@@ -137,12 +145,20 @@ export function formats(study: StudyData): FormatRow[] {
       if (!completion) return [];
       const [a, b] = [choice, completion].map((unit) => ({
         ...seedRow(study, unit),
+        norm: unit.norms[unit.vectors.indexOf(unit.setting) * unit.layers.length + study.layerIndex(unit)]!,
         randomHigh: controlBand(study, unit, unit.setting, "random").high,
       }));
       return [
         {
           model,
           concept,
+          n: Math.min(a!.n, b!.n),
+          choiceSetting: choice.setting,
+          choiceLayer: a!.layer,
+          choiceNorm: a!.norm,
+          completionSetting: completion.setting,
+          completionLayer: b!.layer,
+          completionNorm: b!.norm,
           choice: a!.mean,
           choiceLow: a!.low,
           choiceHigh: a!.high,

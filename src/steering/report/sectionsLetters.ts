@@ -21,7 +21,7 @@ import {
   type ReportSection,
   type ReportTable,
 } from "./content.ts";
-import { number, percent, plural, shortName, withInterval } from "./names.ts";
+import { number, percent, plural, shortName, span, withInterval } from "./names.ts";
 import { heatChart } from "./planeCharts.ts";
 import { dotChart, stackedChart } from "./rowCharts.ts";
 import { byMean, counted, itemsOf, overItems, overSets, percentInterval, SLOPE } from "./sectionsText.ts";
@@ -137,7 +137,7 @@ function varianceFigure(study: StudyData, group: Group, rows: readonly VarianceR
     {
       id: `E4-variance${group.suffix}`,
       title: `What explains the spread of steerability? (${group.label}, layer ${rows[0]!.layer})`,
-      says: `On average over sets ${percentInterval(adjusted)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks; the bars show ${percent(plain)}, since so many items leave these factors something to explain by chance too.`,
+      says: `On average over sets ${percentInterval(adjusted)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks; the bars have ${percent(plain)}, from which that leaves out what these would explain of noise.`,
       n: itemsOf(known),
       interval: `of shares, in the table: 95 % percentile bootstrap over items (${study.resamples} resamples); of the mean: ${overSets(study)}`,
       spec: stackedChart({
@@ -336,8 +336,8 @@ export function formatsSection(study: StudyData): ReportSection | undefined {
       {
         id: `formats${study.models.length > 1 ? `-${model.replace(/[^A-Za-z0-9.-]+/g, "_")}` : ""}`,
         title: "The same concept as a choice and as a completion",
-        says: `In ${more} of ${plural(its.length, "concept")} the plain completion is steered more than the A/B choice, with intervals apart: so much of steerability is the format.`,
-        n: `${plural(its.length, "concept")}, the same sentences in both formats, each at its format's own layer`,
+        says: `In ${more} of ${plural(its.length, "concept")} the plain completion is steered more than the A/B choice, with intervals apart: so much of steerability is the format, with what comes with it (template, layer, length of the vector).`,
+        n: `${plural(its.length, "concept")}, ${counted(its)} items, the same sentences in both formats; ${formatText(its, "choice")}; ${formatText(its, "completion")}`,
         interval: overItems(study),
         spec: dotChart({
           dots: its.flatMap((r) => [
@@ -364,14 +364,23 @@ export function formatsSection(study: StudyData): ReportSection | undefined {
     columns: [
       column<FormatRow>("concept", (r) => shortName(r.concept)),
       column<FormatRow>("choice", (r) => withInterval({ mean: r.choice, low: r.choiceLow, high: r.choiceHigh })),
+      column<FormatRow>("layer, norm", (r) => `${r.choiceLayer}, ${number(r.choiceNorm)}`),
       column<FormatRow>("slope ≤ 0", (r) => percent(r.choiceAnti)),
       column<FormatRow>("random up to", (r) => number(r.choiceRandomHigh)),
       column<FormatRow>("completion", (r) =>
         withInterval({ mean: r.completion, low: r.completionLow, high: r.completionHigh }),
       ),
+      column<FormatRow>("layer, norm", (r) => `${r.completionLayer}, ${number(r.completionNorm)}`),
       column<FormatRow>("slope ≤ 0", (r) => percent(r.completionAnti)),
       column<FormatRow>("random up to", (r) => number(r.completionRandomHigh)),
     ],
   };
   return { experiment: "formats", title: "How much of steerability is the format?", figures, tables: [table] };
+}
+
+/** choice in the setting BASE, layer 19, vectors of length 0.5 to 1.2 */
+function formatText(rows: readonly FormatRow[], format: "choice" | "completion"): string {
+  const settings = [...new Set(rows.map((r) => r[`${format}Setting`]))].join(" or ");
+  const norms = span(rows.map((r) => r[`${format}Norm`]));
+  return `${format} in the setting ${settings}, layer ${rows[0]![`${format}Layer`]}, vectors of length ${norms}`;
 }

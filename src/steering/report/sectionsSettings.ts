@@ -12,8 +12,16 @@ import { type CrossRow, SHIFTS, type ShiftRow, shiftCorrelations, shiftPairs } f
 import type { StudyData } from "../experiments/studyData.ts";
 import { type TransferCorrelation, transferCorrelations, transfers } from "../experiments/transfer.ts";
 import { mean } from "../statistics/descriptive.ts";
-import { column, type Group, groupsOf, inGroup, type ReportFigure, type ReportSection } from "./content.ts";
-import { correlations, number, percent, plural, pValue, shortName, span } from "./names.ts";
+import {
+  column,
+  type Group,
+  groupsOf,
+  inGroup,
+  type ReportFigure,
+  type ReportSection,
+  type ReportTable,
+} from "./content.ts";
+import { correlations, number, percent, plural, pValue, shortName, span, withInterval } from "./names.ts";
 import { heatChart, scatterChart } from "./planeCharts.ts";
 import { clusterInterval, correlationInterval, itemsOf, overItems, rhoText, wholeSets } from "./sectionsText.ts";
 
@@ -50,11 +58,19 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       column<Row>("paper, Llama-2 / Qwen-1.5 [F]", (r) => `${number(r.paperLlama2)} / ${number(r.paperQwen15)}`),
       column<Row>("home → away", (r) => `${number(r.home)} → ${number(r.away)}`),
       column<Row>("away < 0", (r) => percent(r.negative)),
+      column<Row>("beyond random vectors away", (r) =>
+        r.controlled > 0 ? `${r.beyondRandom} of ${r.controlled}` : "—",
+      ),
       column<Row>("ρ of variances", (r) => rhoText({ rho: r.rhoVariance, low: r.lowVariance, high: r.highVariance })),
       column<Row>("paper [F]", (r) => `${number(r.paperVarianceLlama2)} / ${number(r.paperVarianceQwen15)}`),
     ],
   };
-  return { experiment: "E5", title: "At home and under a shift of the prompt", figures, tables: [table] };
+  return {
+    experiment: "E5",
+    title: "At home and under a shift of the prompt",
+    figures,
+    tables: [table, awayTable(study, cross)],
+  };
 }
 
 function shiftFigure(
@@ -78,11 +94,15 @@ function shiftFigure(
   const rhos = rows.map((r) => r.rho);
   const variances = rows.map((r) => r.rhoVariance);
   const n = `${plural(rows[0]!.sets, "set")}, ${plural(rows.length, "shift")}`;
+  const [beyond, controlled] = [rows.map((r) => r.beyondRandom), rows.map((r) => r.controlled)];
+  const against = controlled.every((count) => count > 0)
+    ? ` In ${span(beyond, String)} of ${plural(Math.max(...controlled), "set")} the mean away lies beyond what random vectors do under the shift.`
+    : "";
   return [
     {
       id: `E5-shifts${group.suffix}`,
       title: `Does a vector work under another prompt? (${group.label})`,
-      says: `A set that steers well at home steers well away where its point lies near the dashed line: ${correlations(rhos)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.`,
+      says: `A set that steers well at home steers well away where its point lies near the dashed line (as much away as at home): ${correlations(rhos)}${reach(rows)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.${against}`,
       n,
       interval: `of points: ${overItems(study)}; of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
       spec: scatterChart({ points: of("mean"), x: "BASE→BASE", y: "under the shift", kinds: ["set"], diagonal: true }),
@@ -102,6 +122,33 @@ function shiftFigure(
       }),
     },
   ];
+}
+
+/** How far the intervals of the correlations reach. */
+function reach(rows: readonly ShiftRow[]): string {
+  const known = rows.filter((r) => Number.isFinite(r.low));
+  if (known.length === 0) return " (too few sets for an interval)";
+  const [low, high] = [Math.min(...known.map((r) => r.low)), Math.max(...known.map((r) => r.high))];
+  return ` (intervals within ${number(low)} to ${number(high)})`;
+}
+
+/** Every set away from home, beside what controls do there. */
+function awayTable(study: StudyData, cross: readonly CrossRow[]): ReportTable {
+  const rows = study.groups.flatMap((group) =>
+    SHIFTS.flatMap((shift) => shiftPairs(cross, group, shift).map(({ away }) => away)),
+  );
+  return {
+    id: "E5-away",
+    title: "Steerability under a shift, beside controls of the vector of BASE under it",
+    rows,
+    columns: [
+      column<CrossRow>("set", (r) => shortName(r.dataset)),
+      column<CrossRow>("shift", (r) => `${r.train}→${r.test}`),
+      column<CrossRow>("mean slope", (r) => withInterval(r)),
+      column<CrossRow>("random vectors", (r) => `${number(r.randomLow)} … ${number(r.randomHigh)}`),
+      column<CrossRow>("shuffled labels", (r) => `${number(r.shuffledLow)} … ${number(r.shuffledHigh)}`),
+    ],
+  };
 }
 
 export function matrixSection(study: StudyData, cross: readonly CrossRow[]): ReportSection {
@@ -177,11 +224,11 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
     return {
       id: `E6-models${pairs.length > 1 ? `-${i + 1}` : ""}`,
       title: `The same sets in two models (${format})`,
-      says: `If steerability belonged to the dataset alone, all points would lie on a rising line; their rank correlation is ${number(row.rho)}.`,
+      says: `If steerability belonged to the dataset alone, all points would lie on a rising line (dashed: the same in both models); their rank correlation is ${rhoText(row)}.`,
       n: plural(row.sets, "set"),
-      interval: `of the correlation, in the table: ${correlationInterval(study, row.sets)}`,
+      interval: `of points: ${overItems(study)}; of the correlation, in the table: ${correlationInterval(study, row.sets)}`,
       spec: scatterChart({
-        points: its.map((p) => ({ panel: p.shift, kind: "set", label: shortName(p.dataset), x: p.x, y: p.y })),
+        points: its.map((p) => ({ ...p, panel: p.shift, kind: "set", label: shortName(p.dataset) })),
         x: first,
         y: second,
         kinds: ["set"],

@@ -165,6 +165,26 @@ describe("E5, E6, E7, E12, E15", () => {
     expect(shiftCorrelations(study(syntheticUnit({ slope: () => 1 })))).toEqual([]);
   });
 
+  it("has the controls of BASE's vector under every shift", () => {
+    const controlled = crossed("m", () => 1).map((unit) =>
+      syntheticUnit({
+        ...unit,
+        vectors: [...SETTINGS, "BASE/random-0", "BASE/shuffled-0"],
+        slope: (_, v) => (v.includes("random") ? 0.05 : v.includes("shuffled") ? 0.5 : 1),
+      }),
+    );
+    const its = study(...controlled);
+    const away = crossSettings(its).find((r) => r.train === "SYS_POS" && r.test === "USER_NEG")!;
+    // scipy: t.ppf(0.975, 1) = 12.706204736
+    expect(away.randomHigh).toBeCloseTo(12.706204736 * 0.05, 6);
+    expect(away.shuffledHigh).toBeCloseTo(12.706204736 * 0.5, 6);
+    expect(shiftCorrelations(its)[0]).toMatchObject({ beyondRandom: 6, controlled: 6 });
+    const longer = controlled.map((unit) => ({ ...unit, norms: unit.norms.map((x, v) => (v === 1 ? 3 * x : x)) }));
+    const row = crossSettings(study(...longer)).find((r) => r.train === "SYS_POS")!;
+    expect(row.randomHigh).toBeNaN();
+    expect(shiftCorrelations(study(...monotone))[0]).toMatchObject({ controlled: 0 });
+  });
+
   it("correlates models over the sets they share", () => {
     const both = study(...monotone, ...crossed("n", (home, train, test) => (train === test ? home ** 2 : -home)));
     expect(modelPoints(both)).toHaveLength(12);
@@ -295,6 +315,7 @@ it("variants: E16, seeds, sizes, formats", () => {
     [7, 2],
   ]);
   const [both] = formats(its);
+  expect(both).toMatchObject({ choiceSetting: "BASE", completionSetting: "BASE", choiceLayer: 3, choiceNorm: 2, n: 8 });
   expect(Math.round(both!.completion - both!.choice)).toBe(7);
 });
 
