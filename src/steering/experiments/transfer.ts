@@ -19,9 +19,10 @@ export interface TransferRow extends Where {
   readonly relative: number;
 }
 
+/** Of the prompt settings; RAW is none, and has no pair but with itself. */
 export function transfers(study: StudyData): TransferRow[] {
   return study.home.flatMap((home) => {
-    const units = study.acrossSettings(home);
+    const units = study.acrossSettings(home).filter((unit) => unit.setting !== "RAW");
     return units.flatMap((test) => units.flatMap((train) => transferRow(study, train, test) ?? []));
   });
 }

@@ -8,21 +8,14 @@ import {
   PUBLISHED_TRANSFER,
   PUBLISHED_VARIANCE_SHIFTS,
 } from "../experiments/published.ts";
-import { type CrossRow, SHIFTS, type ShiftRow, shiftCorrelations, shiftPairs } from "../experiments/shifts.ts";
+import { type CrossRow, SHIFTS, shiftCorrelations } from "../experiments/shifts.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import { type TransferCorrelation, transferCorrelations, transfers } from "../experiments/transfer.ts";
 import { mean } from "../statistics/descriptive.ts";
-import {
-  column,
-  type Group,
-  groupsOf,
-  inGroup,
-  type ReportFigure,
-  type ReportSection,
-  type ReportTable,
-} from "./content.ts";
-import { correlations, number, percent, plural, pValue, shortName, span, withInterval } from "./names.ts";
+import { column, type Group, groupsOf, inGroup, type ReportFigure, type ReportSection } from "./content.ts";
+import { number, percent, plural, pValue, shortName, span } from "./names.ts";
 import { heatChart, scatterChart } from "./planeCharts.ts";
+import { awayTable, shiftFigure } from "./sectionsShifts.ts";
 import { clusterInterval, correlationInterval, itemsOf, overItems, rhoText, wholeSets } from "./sectionsText.ts";
 
 /** Groups with names, whatever groups their rows come from. */
@@ -69,85 +62,7 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
     experiment: "E5",
     title: "At home and under a shift of the prompt",
     figures,
-    tables: [table, awayTable(study, cross)],
-  };
-}
-
-function shiftFigure(
-  study: StudyData,
-  group: Group,
-  rows: readonly ShiftRow[],
-  cross: readonly CrossRow[],
-): ReportFigure[] {
-  if (rows.length === 0) return [];
-  const of = (what: "mean" | "variance") =>
-    SHIFTS.flatMap((shift) =>
-      shiftPairs(cross, group, shift).map(({ home, away }) => ({
-        panel: `${shift.train}→${shift.test}`,
-        kind: "set",
-        label: shortName(home.dataset),
-        x: home[what],
-        y: away[what],
-        ...(what === "mean" ? { xLow: home.low, xHigh: home.high, yLow: away.low, yHigh: away.high } : {}),
-      })),
-    );
-  const rhos = rows.map((r) => r.rho);
-  const variances = rows.map((r) => r.rhoVariance);
-  const n = `${plural(rows[0]!.sets, "set")}, ${plural(rows.length, "shift")}`;
-  const [beyond, controlled] = [rows.map((r) => r.beyondRandom), rows.map((r) => r.controlled)];
-  const against = controlled.every((count) => count > 0)
-    ? ` In ${span(beyond, String)} of ${plural(Math.max(...controlled), "set")} the mean away lies beyond what random vectors do under the shift.`
-    : "";
-  return [
-    {
-      id: `E5-shifts${group.suffix}`,
-      title: `Does a vector work under another prompt? (${group.label})`,
-      says: `A set that steers well at home steers well away where its point lies near the dashed line (as much away as at home): ${correlations(rhos)}${reach(rows)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.${against}`,
-      n,
-      interval: `of points: ${overItems(study)}; of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
-      spec: scatterChart({ points: of("mean"), x: "BASE→BASE", y: "under the shift", kinds: ["set"], diagonal: true }),
-    },
-    {
-      id: `E12-variance${group.suffix}`,
-      title: `Is the spread the same under another prompt? (${group.label})`,
-      says: `Each point compares a set's variance of steerability at home and away: ${correlations(variances)}.`,
-      n,
-      interval: `of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
-      spec: scatterChart({
-        points: of("variance"),
-        x: "variance BASE→BASE",
-        y: "under the shift",
-        kinds: ["set"],
-        diagonal: true,
-      }),
-    },
-  ];
-}
-
-/** How far the intervals of the correlations reach. */
-function reach(rows: readonly ShiftRow[]): string {
-  const known = rows.filter((r) => Number.isFinite(r.low));
-  if (known.length === 0) return " (too few sets for an interval)";
-  const [low, high] = [Math.min(...known.map((r) => r.low)), Math.max(...known.map((r) => r.high))];
-  return ` (intervals within ${number(low)} to ${number(high)})`;
-}
-
-/** Every set away from home, beside what controls do there. */
-function awayTable(study: StudyData, cross: readonly CrossRow[]): ReportTable {
-  const rows = study.groups.flatMap((group) =>
-    SHIFTS.flatMap((shift) => shiftPairs(cross, group, shift).map(({ away }) => away)),
-  );
-  return {
-    id: "E5-away",
-    title: "Steerability under a shift, beside controls of the vector of BASE under it",
-    rows,
-    columns: [
-      column<CrossRow>("set", (r) => shortName(r.dataset)),
-      column<CrossRow>("shift", (r) => `${r.train}→${r.test}`),
-      column<CrossRow>("mean slope", (r) => withInterval(r)),
-      column<CrossRow>("random vectors", (r) => `${number(r.randomLow)} … ${number(r.randomHigh)}`),
-      column<CrossRow>("shuffled labels", (r) => `${number(r.shuffledLow)} … ${number(r.shuffledHigh)}`),
-    ],
+    tables: [table, ...awayTable(study, cross)],
   };
 }
 
@@ -161,7 +76,8 @@ export function matrixSection(study: StudyData, cross: readonly CrossRow[]): Rep
 }
 
 function matrixFigure(study: StudyData, group: Group, cross: readonly CrossRow[]): ReportFigure[] {
-  const its = wholeSets(inGroup(cross, group));
+  // RAW is no prompt setting: its run has other items, and its vector is tested at home only
+  const its = wholeSets(inGroup(cross, group).filter((r) => r.test !== "RAW" && r.train !== "RAW"));
   const [trains, tests] = [[...new Set(its.map((r) => r.train))], [...new Set(its.map((r) => r.test))]];
   if (trains.length * tests.length < 2) return [];
   const cells = trains.flatMap((train) =>

@@ -1,4 +1,4 @@
-/** Words that sections share: how intervals were made, correlations of few sets, what a figure rests on. Knows no experiment. */
+/** Words that sections share: how intervals were made, correlations of few sets, what a figure rests on. Draws nothing. */
 import { FEW_CORRELATED, FEW_RESAMPLED, type RankCorrelation } from "../experiments/correlation.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import { OVER_ITEMS, OVER_SETS } from "./content.ts";
