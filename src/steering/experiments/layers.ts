@@ -2,19 +2,18 @@
  * E9 for every set: steerability by layer with the bands of its controls, and E1 at every layer. (E4 at every layer is
  * `varianceExplained`.) Pure functions of the study's data.
  */
-import { mean, median } from "../statistics/descriptive.ts";
+import { median } from "../statistics/descriptive.ts";
+import { type AntiShare, antiShare } from "./antiShare.ts";
 import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
-export interface LayerRow extends Where {
+export interface LayerRow extends Where, AntiShare {
   readonly layer: number;
   readonly n: number;
   readonly mean: number;
   readonly low: number;
   readonly high: number;
   readonly median: number;
-  /** Share of items with a slope of 0 or less. */
-  readonly anti: number;
   readonly randomVectors: number;
   readonly randomLow: number;
   readonly randomHigh: number;
@@ -38,7 +37,7 @@ export function layerCurves(study: StudyData): LayerRow[] {
         n: slopes.length,
         ...study.meanOf(slopes),
         median: median(slopes),
-        anti: mean(slopes.map((s) => +(s <= 0))),
+        ...antiShare(slopes),
         randomVectors: random.vectors,
         randomLow: random.low,
         randomHigh: random.high,

@@ -2,13 +2,14 @@
  * E3 and E4: how much of steerability belongs to the letter of the positive answer and to its Yes or No. Facts come with the
  * items and every item counts once, which the paper's figure 3 got wrong (EXPERIMENTS 9.1 B3, B14). Pure functions.
  */
-import { mean, quantiles } from "../statistics/descriptive.ts";
+import { quantiles } from "../statistics/descriptive.ts";
 import { decomposeVariance, type VarianceShares, varianceDecomposer } from "../statistics/steerability.ts";
 import type { UnitResult } from "../study/result.ts";
+import { type AntiShare, antiShare } from "./antiShare.ts";
 import { letterEffect, letterEffectByChance, letterGroups } from "./letterGroups.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
-export interface NuisanceRow extends Where {
+export interface NuisanceRow extends Where, AntiShare {
   readonly layer: number;
   readonly letter: "A" | "B" | "none";
   readonly yesNo: "yes" | "no" | "other" | "none";
@@ -21,7 +22,6 @@ export interface NuisanceRow extends Where {
   readonly median: number;
   readonly q75: number;
   readonly q95: number;
-  readonly anti: number;
 }
 
 /** E3: slopes by letter and Yes/No of the positive answer; only groups that have items. */
@@ -36,7 +36,7 @@ export function byLetterAndYesNo(study: StudyData): NuisanceRow[] {
         const [q05, q25, median, q75, q95] = quantiles(its, [0.05, 0.25, 0.5, 0.75, 0.95]) as number[];
         const spread = { q05: q05!, q25: q25!, median: median!, q75: q75!, q95: q95! };
         const about = { ...whereOf(unit), layer: study.layer(unit), letter, yesNo, n: its.length };
-        return [{ ...about, ...study.meanOf(its), ...spread, anti: mean(its.map((s) => +(s <= 0))) }];
+        return [{ ...about, ...study.meanOf(its), ...spread, ...antiShare(its) }];
       }),
     );
   });

@@ -8,11 +8,12 @@ import { kernelDensity, kurtosis } from "../statistics/shape.ts";
 import { slopeNoise } from "../statistics/slopeNoise.ts";
 import { signShares } from "../statistics/steerability.ts";
 import type { Measure, TestSetting, UnitResult } from "../study/result.ts";
+import { type AntiShare, antiShare } from "./antiShare.ts";
 import { controlBand } from "./bands.ts";
 import { balancedMean, letterGroups } from "./letterGroups.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
-export interface PerSampleRow extends Where {
+export interface PerSampleRow extends Where, AntiShare {
   readonly setting: TestSetting;
   readonly layer: number;
   readonly measure: Measure;
@@ -29,10 +30,6 @@ export interface PerSampleRow extends Where {
   readonly median: number;
   readonly sd: number;
   readonly kurtosis: number;
-  /** Slope at or below 0, as in the paper, with Wilson's interval. */
-  readonly anti: number;
-  readonly antiLow: number;
-  readonly antiHigh: number;
   /** Below 0 by more than the item's residual-bootstrap threshold; and the share whose sign the threshold leaves open. */
   readonly antiClear: number;
   readonly unclear: number;
@@ -56,7 +53,6 @@ function perSampleRow(study: StudyData, unit: UnitResult): PerSampleRow {
   const own = study.slopes(unit, unit.setting)!;
   const noise = slopeNoise(unit.multipliers, study.curves(unit, unit.setting)!, { resamples: study.resamples });
   const clear = signShares(own, noise);
-  const anti = study.shareOf(Array.from(own, (s) => s <= 0));
   const groups = letterGroups(study, unit);
   const balanced = balancedMean(study, own, groups);
   const names = study.controls(unit, unit.setting, "random");
@@ -79,9 +75,7 @@ function perSampleRow(study: StudyData, unit: UnitResult): PerSampleRow {
     median: median(own),
     sd: standardDeviation(own),
     kurtosis: kurtosis(own),
-    anti: anti.mean,
-    antiLow: anti.low,
-    antiHigh: anti.high,
+    ...antiShare(own),
     antiClear: clear.anti,
     unclear: clear.unclear,
     antiBeyondRandom: Number.isNaN(lowest) ? Number.NaN : mean(own.map((s) => +(s < Math.min(0, lowest)))),

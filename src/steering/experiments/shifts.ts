@@ -4,6 +4,7 @@
  */
 import { mean, median, variance } from "../statistics/descriptive.ts";
 import type { TestSetting, UnitResult, VectorName } from "../study/result.ts";
+import { type AntiShare, antiShare } from "./antiShare.ts";
 import { controlBand, predictionBand } from "./bands.ts";
 import { type Correlation, correlate } from "./correlation.ts";
 import { type Format, type StudyData, type Where, whereOf } from "./studyData.ts";
@@ -16,7 +17,7 @@ export const SHIFTS: readonly { readonly train: TestSetting; readonly test: Test
   { train: "SYS_NEG", test: "USER_POS" },
 ];
 
-export interface CrossRow extends Where {
+export interface CrossRow extends Where, AntiShare {
   readonly layer: number;
   /** Training setting, or `mean` of the five. */
   readonly train: VectorName;
@@ -27,7 +28,6 @@ export interface CrossRow extends Where {
   readonly high: number;
   readonly median: number;
   readonly variance: number;
-  readonly anti: number;
   /**
    * Controls of BASE's vector under this test setting: NaN where it has none, or another norm than the vector (norms of the
    * settings' vectors are matched, so that one setting's random vectors are all settings').
@@ -63,7 +63,7 @@ function crossRow(study: StudyData, unit: UnitResult, train: VectorName): CrossR
     ...study.meanOf(slopes),
     median: median(slopes),
     variance: variance(slopes),
-    anti: mean(slopes.map((s) => +(s <= 0))),
+    ...antiShare(slopes),
     randomVectors: random!.vectors,
     randomLow: random!.low,
     randomHigh: random!.high,

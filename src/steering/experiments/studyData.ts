@@ -10,7 +10,6 @@ import {
   type Interval,
 } from "../statistics/bootstrap.ts";
 import { mean } from "../statistics/descriptive.ts";
-import { wilsonInterval } from "../statistics/proportion.ts";
 import { slopeWeights } from "../statistics/slopeNoise.ts";
 import {
   curve,
@@ -208,12 +207,6 @@ export class StudyData {
   meanOf(values: ArrayLike<number>): MeanInterval {
     const all = Uint32Array.from({ length: values.length }, (_, i) => i);
     return this.statisticWithin([all], (pick) => meanAt(values, pick));
-  }
-
-  /** Share of true flags with Wilson's interval. */
-  shareOf(flags: readonly boolean[]): MeanInterval {
-    const count = flags.filter(Boolean).length;
-    return { mean: count / flags.length, ...wilsonInterval(count, flags.length) };
   }
 
   /**

@@ -2,8 +2,8 @@
  * The same set done otherwise: E16's operator that ablates before it adds, another seed, fewer training items, the other
  * format. Differences are taken item by item where the items are the same. Pure functions of the study's data.
  */
-import { mean } from "../statistics/descriptive.ts";
 import type { TestSetting, UnitResult, VectorName } from "../study/result.ts";
+import { type AntiShare, antiShare } from "./antiShare.ts";
 import { controlBand } from "./bands.ts";
 import { type StudyData, type Where, whereOf } from "./studyData.ts";
 
@@ -58,14 +58,13 @@ export function ablations(study: StudyData): AblationRow[] {
   });
 }
 
-export interface SeedRow extends Where {
+export interface SeedRow extends Where, AntiShare {
   readonly layer: number;
   readonly seed: number;
   readonly n: number;
   readonly mean: number;
   readonly low: number;
   readonly high: number;
-  readonly anti: number;
 }
 
 /** Sets that were run with several seeds: other training items, other test items, as many of them in each. */
@@ -85,7 +84,7 @@ function seedRow(
 ): SeedRow {
   const slopes = study.slopes(unit, o.vector ?? unit.setting)!.slice(0, o.items);
   const about = { ...whereOf(unit), layer: study.layer(unit), seed: unit.seed, n: slopes.length };
-  return { ...about, ...study.meanOf(slopes), anti: mean(slopes.map((s) => +(s <= 0))) };
+  return { ...about, ...study.meanOf(slopes), ...antiShare(slopes) };
 }
 
 export interface SizeRow extends Omit<SeedRow, "seed"> {

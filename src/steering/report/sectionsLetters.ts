@@ -21,7 +21,7 @@ import {
 import { number, percent, plural, shortName, span, withInterval } from "./names.ts";
 import { dotChart } from "./rowCharts.ts";
 import { nuisanceFigure, varianceByLayer, varianceFigure, varianceTable } from "./sectionsNuisance.ts";
-import { byMean, counted, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
+import { antiText, byMean, counted, itemsOf, meanText, overItems, SLOPE } from "./sectionsText.ts";
 
 const choices = (study: StudyData): Group[] => groupsOf(study.groups).filter((g) => g.format === "choice");
 
@@ -42,7 +42,7 @@ export function nuisanceSection(study: StudyData): ReportSection | undefined {
       column<NuisanceRow>("Yes/No", (r) => r.yesNo),
       column<NuisanceRow>("n", (r) => String(r.n)),
       column<NuisanceRow>("mean slope", (r) => withInterval(r)),
-      column<NuisanceRow>("slope ≤ 0", (r) => percent(r.anti)),
+      column<NuisanceRow>("slope ≤ 0", antiText),
     ],
   };
   const gapTable: ReportTable = {
@@ -132,7 +132,7 @@ export function lettersSection(study: StudyData): ReportSection | undefined {
 function debiasedFigure(study: StudyData, group: Group, rows: readonly DebiasedRow[]): ReportFigure[] {
   if (rows.length === 0) return [];
   const size = (of: (row: DebiasedRow) => number): string =>
-    withInterval(study.meanOf(rows.map((r) => Math.abs(of(r))).filter(Number.isFinite)));
+    meanText(study.meanOf(rows.map((r) => Math.abs(of(r))).filter(Number.isFinite)));
   return [
     {
       id: `letters-debiased${group.suffix}`,
@@ -165,7 +165,7 @@ function ordersFigure(study: StudyData, group: Group, rows: readonly OrderRow[])
     {
       id: `letters-orders${group.suffix}`,
       title: `Both orders of the options (${group.label})`,
-      says: `The interval of the mean slope lies above 0 in ${asked} of ${rows.length} sets as asked, and in ${both} averaged over both orders, where the letter cancels; the letter's effect is ${withInterval(letter)} logits in the mean size over sets. No random vectors were asked in both orders, so that an interval above 0 here does not say more than a random vector does.`,
+      says: `The interval of the mean slope lies above 0 in ${asked} of ${rows.length} sets as asked, and in ${both} averaged over both orders, where the letter cancels; the letter's effect is ${meanText(letter)} logits in the mean size over sets. No random vectors were asked in both orders, so that an interval above 0 here does not say more than a random vector does.`,
       n: itemsOf(rows),
       interval: overItems(study),
       spec: dotChart({

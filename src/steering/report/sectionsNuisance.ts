@@ -7,7 +7,7 @@ import { column, type Group, type ReportFigure, type ReportTable } from "./conte
 import { number, percent, plural, shortName, withInterval } from "./names.ts";
 import { heatChart } from "./planeCharts.ts";
 import { dotChart, stackedChart } from "./rowCharts.ts";
-import { counted, itemsOf, overItems, overSets, percentInterval, SLOPE } from "./sectionsText.ts";
+import { counted, itemsOf, meanText, overItems, overSets, percentInterval, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
 
 /** As many as there are colours. */
@@ -52,7 +52,7 @@ function gapText(study: StudyData, gaps: readonly LetterGapRow[]): string {
   const widest = gaps.reduce((a, b) => (Math.abs(b.gap) > Math.abs(a.gap) ? b : a));
   const chance = mean(gaps.map((r) => r.byChance));
   const widestText = `${shortName(widest.dataset)} ${withInterval({ ...widest, mean: widest.gap })}`;
-  return `The same vector moves items whose positive answer is (A) and items whose positive answer is (B) differently: by ${withInterval(size)} logits in the mean over sets, where a letter without effect would give ${number(chance)}; widest, A less B, in ${widestText}.`;
+  return `The same vector moves items whose positive answer is (A) and items whose positive answer is (B) differently: by ${meanText(size)} logits in the mean over sets, where a letter without effect would give ${number(chance)}; widest, A less B, in ${widestText}.`;
 }
 
 const PARTS = ["letter", "Yes/No", "both together", "rest"] as const;
@@ -67,7 +67,7 @@ export function varianceFigure(study: StudyData, group: Group, rows: readonly Va
     {
       id: `E4-variance${group.suffix}`,
       title: `What explains the spread of steerability? (${group.label}, layer ${rows[0]!.layer})`,
-      says: `On average over sets ${percentInterval(adjusted)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks; the bars have ${percent(plain)}, from which that leaves out what these would explain of noise.`,
+      says: `On average over sets ${meanText(adjusted, percentInterval)} of the differences between items come from the letter of the positive answer and its Yes or No, not from what the item asks; the bars have ${percent(plain)}, from which that leaves out what these would explain of noise.`,
       n: itemsOf(known),
       interval: `of shares, in the table: 95 % percentile bootstrap over items (${study.resamples} resamples); of the mean: ${overSets(study)}`,
       spec: stackedChart({

@@ -7,7 +7,7 @@ import { mean } from "../statistics/descriptive.ts";
 import { column, type Group, inGroup, RANDOM_BAND, type ReportFigure, type ReportTable } from "./content.ts";
 import { number, percent, plural, shortName, span, withInterval } from "./names.ts";
 import { stackedChart, violinChart } from "./rowCharts.ts";
-import { byMean, itemsOf, overItems, percentInterval, SLOPE } from "./sectionsText.ts";
+import { antiText, byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
 import { light } from "./theme.ts";
 
 export function slopesFigure(study: StudyData, group: Group, rows: readonly PerSampleRow[]): ReportFigure {
@@ -119,7 +119,7 @@ export function perSampleTable(rows: readonly PerSampleRow[]): ReportTable {
       column<Row>("A / B", (r) => (r.a + r.b > 0 ? `${r.a} / ${r.b}` : "—")),
       column<Row>("median", (r) => number(r.median)),
       column<Row>("paper [F]", (r) => number(r.paperMedian)),
-      column<Row>("slope ≤ 0", (r) => percentInterval({ mean: r.anti, low: r.antiLow, high: r.antiHigh })),
+      column<Row>("slope ≤ 0", antiText),
       column<Row>("paper [F]", (r) => percent(r.paperAnti)),
       column<Row>("clearly < 0", (r) => percent(r.antiClear)),
       column<Row>("random vectors", (r) => `${number(r.randomLow)} … ${number(r.randomHigh)}`),

@@ -1,6 +1,7 @@
 /** Words that sections share: how intervals were made, correlations of few sets, what a figure rests on. Draws nothing. */
+import type { AntiShare } from "../experiments/antiShare.ts";
 import { FEW_CORRELATED, FEW_RESAMPLED, type RankCorrelation } from "../experiments/correlation.ts";
-import type { StudyData } from "../experiments/studyData.ts";
+import type { MeanInterval, StudyData } from "../experiments/studyData.ts";
 import { OVER_ITEMS, OVER_SETS } from "./content.ts";
 import { number, percent, shortName, withInterval } from "./names.ts";
 
@@ -35,9 +36,18 @@ export function rhoText({ rho, low, high }: Omit<RankCorrelation, "sets">): stri
   return Number.isNaN(low) ? `${number(rho)} (too few sets for an interval)` : withInterval({ mean: rho, low, high });
 }
 
+/** 0.43 [0.31, 0.55], or the mean alone where there is one set. */
+export function meanText(value: MeanInterval, show: typeof withInterval = withInterval): string {
+  return Number.isNaN(value.low) ? show(value).replace(/ \[.*/, "") : show(value);
+}
+
 /** 12 % [8 %, 20 %] */
 export function percentInterval({ mean, low, high }: { mean: number; low: number; high: number }): string {
   return `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
+}
+
+export function antiText({ anti, antiLow, antiHigh }: AntiShare): string {
+  return percentInterval({ mean: anti, low: antiLow, high: antiHigh });
 }
 
 /** Datasets of rows, by falling mean. */

@@ -10,10 +10,10 @@ import {
 } from "../experiments/variants.ts";
 import { mean, standardDeviation } from "../statistics/descriptive.ts";
 import { column, groupsOf, inGroup, type ReportFigure, type ReportSection } from "./content.ts";
-import { number, percent, shortName, withInterval } from "./names.ts";
+import { number, shortName, withInterval } from "./names.ts";
 import { panelChart } from "./planeCharts.ts";
 import { dotChart } from "./rowCharts.ts";
-import { byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
+import { antiText, byMean, itemsOf, overItems, SLOPE } from "./sectionsText.ts";
 
 export function ablationSection(study: StudyData): ReportSection | undefined {
   const rows = ablations(study);
@@ -110,7 +110,7 @@ export function seedsSection(study: StudyData): ReportSection | undefined {
       column<SeedRow>("set", (r) => shortName(r.dataset)),
       column<SeedRow>("seed", (r) => String(r.seed)),
       column<SeedRow>("mean slope", (r) => withInterval(r)),
-      column<SeedRow>("slope ≤ 0", (r) => percent(r.anti)),
+      column<SeedRow>("slope ≤ 0", antiText),
     ],
   };
   return { experiment: "seeds", title: "Stability", figures, tables: [table] };
