@@ -2,12 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { crossSettings } from "../../../src/steering/experiments/shifts.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
+import { reportContent } from "../../../src/steering/report/report.ts";
 import { linearitySection, perSampleSection, rangesSection } from "../../../src/steering/report/sectionsItems.ts";
 import { formatsSection, lettersSection, nuisanceSection } from "../../../src/steering/report/sectionsLetters.ts";
 import { cosinesSection, matrixSection, shiftsSection } from "../../../src/steering/report/sectionsSettings.ts";
 import { correlationInterval, rhoText, wholeSets } from "../../../src/steering/report/sectionsText.ts";
 import { seedsSection } from "../../../src/steering/report/sectionsVariants.ts";
 import type { TestSetting, UnitResult } from "../../../src/steering/study/result.ts";
+import { syntheticStudy } from "../../support/syntheticStudy.ts";
 import { syntheticUnit, wobble } from "../../support/syntheticUnits.ts";
 
 const SETTINGS: readonly TestSetting[] = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"];
@@ -136,4 +138,20 @@ it("writes correlations with an interval or with the reason for none", () => {
   expect(rhoText({ rho: 1, low: Number.NaN, high: Number.NaN })).toBe("1.00 (too few sets for an interval)");
   expect(rhoText({ rho: Number.NaN, low: Number.NaN, high: Number.NaN })).toBe("too few sets");
   expect(correlationInterval(study(syntheticUnit({ slope })), 12)).toContain("bootstrap over sets (100 resamples)");
+});
+
+it("a report of two models with other layers, and of later runs at one layer only, is not lost", () => {
+  const other = syntheticStudy(["tiny-b"]).map((u) => ({ ...u, layers: u.layers.map((l) => l + 1) }));
+  const units = [...syntheticStudy(["tiny-a"]), ...other];
+  const { layers } = units[0]!;
+  // runs beside home had the layer that was chosen then, which need not be the one that is asked for now
+  const late = units.filter((u) => u.operator === "add" || u.model === "tiny-b");
+  const elsewhere = units
+    .filter((u) => !late.includes(u))
+    .map((u) => ({ ...syntheticUnit({ ...u, slope: () => 1, layers: [layers[0]!] }), model: u.model }));
+  const its = new StudyData([...late, ...elsewhere], { bootstrap: { resamples: 20 } });
+  const { sections } = reportContent({ study: its, title: "t", facts: [], command: (e) => e });
+  expect(sections.map((s) => s.experiment)).toContain("E16");
+  const ablated = sections.find((s) => s.experiment === "E16")!.tables[0]!.rows as { model: string }[];
+  expect(new Set(ablated.map((r) => r.model))).toEqual(new Set(["tiny-b"]));
 });
