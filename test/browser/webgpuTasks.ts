@@ -1,7 +1,7 @@
 /** What webgpu.test.ts asks of the WebGPU backend in a page or Worker. Runs in a browser. */
 import { createWebgpuBackend, type WebgpuBackend } from "../../src/kernels/index.ts";
 import { opCases } from "../../src/kernels/opCases.ts";
-import { disagreements } from "./agreement.ts";
+import { disagreements } from "../support/agreement.ts";
 import { serveTasks } from "./serveTasks.ts";
 import { loadTinyFiles, runTiny, type TinyRun } from "./tinyModel.ts";
 

@@ -3,12 +3,12 @@ import { expect, it } from "vitest";
 import { createCpuBackend } from "../../src/kernels/index.ts";
 import type { HookFunction } from "../../src/model/index.ts";
 import { worstRowError } from "../support/goldens.ts";
-import { needSoftwareGpu, softwareGpu } from "../support/gpu.ts";
+import { needGpu, testGpu } from "../support/gpu.ts";
 import { describeNeeding } from "../support/needs.ts";
 import { loadTiny, tinyIds } from "../support/tiny.ts";
 
-describeNeeding(needSoftwareGpu, "JavaScript hooks on the GPU", async () => {
-  const backend = await softwareGpu();
+describeNeeding(needGpu, "JavaScript hooks on the GPU", async () => {
+  const backend = await testGpu();
   const enlarged: HookFunction = (value) => value.data.map((x) => 1.5 * x);
 
   it.each(["gpt2", "qwen3"])("%s: as on the CPU, at every point of a block and around the blocks", async (name) => {

@@ -1,6 +1,7 @@
 /**
- * The software GPU that tests run on: SwiftShader, which Debian's Chromium brings along, through Dawn in Node. Importing this
- * file names its Vulkan driver to the process, unless the environment names another. Absent: see needs.ts.
+ * The GPU that tests run on: a software adapter through Dawn in Node (SwiftShader, which Debian's Chromium brings along, where
+ * the environment names no other Vulkan driver), or with TRIMTAB_GPU=hardware the machine's own. Importing this file names
+ * SwiftShader's driver to the process. Absent: see needs.ts.
  */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,8 +10,10 @@ import type { Need } from "./needs.ts";
 
 const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
 
+export const testAdapter = process.env.TRIMTAB_GPU === "hardware" ? "hardware" : "software";
+
 const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
-if (named === undefined && existsSync(SWIFTSHADER)) {
+if (named === undefined && testAdapter === "software" && existsSync(SWIFTSHADER)) {
   process.env.VK_ICD_FILENAMES = SWIFTSHADER;
   process.env.VK_DRIVER_FILES = SWIFTSHADER;
 }
@@ -19,7 +22,7 @@ process.env.XDG_RUNTIME_DIR ??= tmpdir(); // or the driver complains on stderr
 
 async function whyNot(): Promise<string | undefined> {
   try {
-    (await createWebgpuBackend({ adapter: "software" })).dispose();
+    (await createWebgpuBackend({ adapter: testAdapter })).dispose();
     return undefined;
   } catch (error) {
     return (error as Error).message;
@@ -28,12 +31,12 @@ async function whyNot(): Promise<string | undefined> {
 
 const lack = await whyNot();
 
-export const needSoftwareGpu: Need = {
+export const needGpu: Need = {
   ok: lack === undefined,
-  reason: `no software GPU (apt-get install chromium brings one): ${lack}`,
+  reason: `no ${testAdapter} GPU${testAdapter === "software" ? " (apt-get install chromium brings one)" : ""}: ${lack}`,
 };
 
-/** A backend on the software GPU; several in one process have a device each. */
-export function softwareGpu(o: Omit<WebgpuBackendOptions, "adapter" | "device"> = {}): Promise<WebgpuBackend> {
-  return createWebgpuBackend({ adapter: "software", ...o });
+/** A backend on that GPU; several in one process have a device each. */
+export function testGpu(o: Omit<WebgpuBackendOptions, "adapter" | "device"> = {}): Promise<WebgpuBackend> {
+  return createWebgpuBackend({ adapter: testAdapter, ...o });
 }

@@ -4,7 +4,7 @@ import { buildCase } from "../../../src/kernels/opCase.ts";
 import { type AttentionShape, attentionCase } from "../../../src/kernels/opCaseAttention.ts";
 import { lowerAttention } from "../../../src/kernels/webgpu/wgsl/attention.wgsl.ts";
 import { splitAttention } from "../../../src/kernels/webgpu/wgsl/attentionSplit.wgsl.ts";
-import { needSoftwareGpu } from "../../support/gpu.ts";
+import { needGpu } from "../../support/gpu.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { KernelBench, type Lower } from "./tunedSupport.ts";
 
@@ -40,9 +40,9 @@ async function checkAll(bench: KernelBench, shapes: readonly AttentionShape[], k
   }
 }
 
-describeNeeding(needSoftwareGpu, "attention on the GPU", () => {
+describeNeeding(needGpu, "attention on the GPU", () => {
   it("in registers, as a software adapter takes it", async () => {
-    await checkAll(await KernelBench.open(), [...PREFILL, ...DECODE], /^attentionRegister\/\d+$/);
+    await checkAll(await KernelBench.open({ software: true }), [...PREFILL, ...DECODE], /^attentionRegister\/\d+$/);
   });
 
   it("by tiles of keys for many rows", async () => {

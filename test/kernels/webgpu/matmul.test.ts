@@ -7,7 +7,7 @@ import { lowerMatmul } from "../../../src/kernels/webgpu/wgsl/matmul.wgsl.ts";
 import { matrixDispatch, matrixTile, probeMatrixDialect } from "../../../src/kernels/webgpu/wgsl/matmulMatrix.wgsl.ts";
 import { type Tile, tiledDispatches } from "../../../src/kernels/webgpu/wgsl/matmulTiled.wgsl.ts";
 import { blockLayout, type DType } from "../../../src/tensor/dtype.ts";
-import { needSoftwareGpu } from "../../support/gpu.ts";
+import { needGpu } from "../../support/gpu.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { KernelBench, type Lower, linearParts } from "./tunedSupport.ts";
 
@@ -29,9 +29,9 @@ const by =
   (call, ctx) =>
     linearParts(call, ctx).flatMap(f);
 
-describeNeeding(needSoftwareGpu, "matmul on the GPU", () => {
+describeNeeding(needGpu, "matmul on the GPU", () => {
   it("by registers, as a software adapter takes it", async () => {
-    const bench = await KernelBench.open();
+    const bench = await KernelBench.open({ software: true });
     for (const [i, dtype] of WEIGHT_DTYPES.entries()) {
       const residual = ([undefined, "other", "same"] as const)[i % 3];
       const shape = { N: SIZES[(i + 4) % 6]!, K: oddLength(dtype, i), bias: i % 2 === 0, residual };
@@ -43,7 +43,7 @@ describeNeeding(needSoftwareGpu, "matmul on the GPU", () => {
   });
 
   it("by registers without subgroups", async () => {
-    const bench = await KernelBench.open({ subgroups: undefined });
+    const bench = await KernelBench.open({ software: true, subgroups: undefined });
     for (const [T, N, K] of [
       [129, 65, 63],
       [1, 17, 129],

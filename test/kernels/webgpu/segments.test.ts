@@ -11,18 +11,18 @@ import { openGpuDevice } from "../../../src/kernels/webgpu/device.ts";
 import type { GpuMatrix } from "../../../src/kernels/webgpu/kernel.ts";
 import type { OpCall } from "../../../src/tensor/backend.ts";
 import { Tensor } from "../../../src/tensor/tensor.ts";
-import { needSoftwareGpu, softwareGpu } from "../../support/gpu.ts";
+import { disagreements } from "../../support/agreement.ts";
+import { needGpu, testAdapter, testGpu } from "../../support/gpu.ts";
 import { describeNeeding } from "../../support/needs.ts";
-import { expectAgreement } from "./caseRunner.ts";
 
 /** A device that seems to bind no more than `bytes`. */
 async function narrowGpu(bytes: number): Promise<WebgpuBackend> {
-  const opened = await openGpuDevice({ adapter: "software" });
+  const opened = await openGpuDevice({ adapter: testAdapter });
   const limits = { ...opened.features.limits, maxStorageBufferBindingSize: bytes };
   return new WebgpuBackend({ ...opened, features: { ...opened.features, limits } }, true);
 }
 
-describeNeeding(needSoftwareGpu, "matrices in segments", async () => {
+describeNeeding(needGpu, "matrices in segments", async () => {
   const backend = await narrowGpu(16384);
 
   it("are cut between rows, each part within the limit", () => {
@@ -42,11 +42,12 @@ describeNeeding(needSoftwareGpu, "matrices in segments", async () => {
 
   it.each(WEIGHT_DTYPES)("of %s give the same products and rows", async (dtype) => {
     const K = dtype.endsWith("_k") ? 768 : 288;
-    await expectAgreement(backend, linearCase({ dtype, T: 3, N: 129, K, bias: true, act: "silu", residual: "same" }));
+    const product = linearCase({ dtype, T: 3, N: 129, K, bias: true, act: "silu", residual: "same" });
+    expect(await disagreements(backend, product)).toEqual([]);
     const lookups = opCases().filter((c) => /^(embed|columns)/.test(c.name) && c.name.includes(`dtype=${dtype} `));
     expect(lookups.length).toBeGreaterThan(3);
     const narrow = await narrowGpu(4096);
-    for (const c of lookups.filter((l) => l.name.includes("T=1 "))) await expectAgreement(narrow, c);
+    for (const c of lookups.filter((l) => l.name.includes("T=1 "))) expect(await disagreements(narrow, c)).toEqual([]);
     narrow.dispose();
   });
 });
@@ -77,8 +78,8 @@ function ropeStoreCase(norm: boolean, Dh: number): OpCase {
   };
 }
 
-describeNeeding(needSoftwareGpu, "the backend", async () => {
-  const backend = await softwareGpu();
+describeNeeding(needGpu, "the backend", async () => {
+  const backend = await testGpu();
 
   it.each([
     [false, 6],
@@ -86,7 +87,7 @@ describeNeeding(needSoftwareGpu, "the backend", async () => {
     [true, 130],
   ])("rotates and stores in one dispatch (norm %s, Dh %i)", async (norm, Dh) => {
     const { dispatches } = backend.gpuCounters;
-    await expectAgreement(backend, ropeStoreCase(norm, Dh));
+    expect(await disagreements(backend, ropeStoreCase(norm, Dh))).toEqual([]);
     expect(backend.gpuCounters.dispatches - dispatches).toBe(1);
   });
 
@@ -136,7 +137,7 @@ describeNeeding(needSoftwareGpu, "the backend", async () => {
   });
 
   it("reports a kernel that the compiler refuses, by name", async () => {
-    const { device } = await openGpuDevice({ adapter: "software" });
+    const { device } = await openGpuDevice({ adapter: testAdapter });
     const { Pipelines } = await import("../../../src/kernels/webgpu/pipelines.ts");
     const code = () => "@compute @workgroup_size(1) fn main() { nonsense(); }";
     const broken = { key: "broken", code, bindings: [], words: [], grid: [1, 1, 1], workgroupSize: [1, 1, 1] } as const;

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { createCpuBackend } from "../../../src/kernels/index.ts";
 import type { ItemGeometry } from "../../../src/steering/study/geometry.ts";
 import { evaluateTails, type TailOptions } from "../../../src/steering/study/tailTree.ts";
-import { needSoftwareGpu, softwareGpu } from "../../support/gpu.ts";
+import { needGpu, testGpu } from "../../support/gpu.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { loadTiny } from "../../support/tiny.ts";
 
@@ -19,8 +19,8 @@ const items: ItemGeometry[] = PROMPTS.map((prompt) => ({
   differ: prompt.length + 1,
 }));
 
-describeNeeding(needSoftwareGpu, "the tail tree on the GPU", async () => {
-  const backend = await softwareGpu();
+describeNeeding(needGpu, "the tail tree on the GPU", async () => {
+  const backend = await testGpu();
 
   it.each([
     ["gpt2", "add", 2048],

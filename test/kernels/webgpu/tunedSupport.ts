@@ -1,12 +1,9 @@
 /**
- * Runs one lowering of an op case on the software GPU and compares it with the float64 oracle: values, guard bytes, inputs.
+ * Runs one lowering of an op case on the GPU of the tests and compares it with the float64 oracle: values, guard bytes, inputs.
  * The lowering is called directly, so that kernels which the backend would not choose on a CPU are tested as well.
  */
 import { expect } from "vitest";
-import { dequantize } from "../../../src/formats/index.ts";
-import { buildCase, type OpCase } from "../../../src/kernels/opCase.ts";
-import { type BuiltCase, GUARD_BYTE, GUARD_BYTES } from "../../../src/kernels/opCaseData.ts";
-import { createReferenceBackend } from "../../../src/kernels/reference/backend.ts";
+import type { OpCase } from "../../../src/kernels/opCase.ts";
 import { WebgpuBackend } from "../../../src/kernels/webgpu/backend.ts";
 import { type GpuDevice, openGpuDevice } from "../../../src/kernels/webgpu/device.ts";
 import type {
@@ -18,11 +15,11 @@ import type {
   Scratch,
 } from "../../../src/kernels/webgpu/kernel.ts";
 import { blockOf } from "../../../src/kernels/webgpu/memory.ts";
-import type { Backend, BufferRef, OpCall } from "../../../src/tensor/backend.ts";
+import type { BufferRef, OpCall } from "../../../src/tensor/backend.ts";
+import { disagreements, runCase } from "../../support/agreement.ts";
+import { testAdapter } from "../../support/gpu.ts";
 
 export type Lower = (call: OpCall, ctx: LowerContext) => readonly Dispatch[];
-
-const reference = createReferenceBackend({ dequantize });
 
 export class KernelBench {
   readonly #pipelines = new Map<string, GPUComputePipeline>();
@@ -35,7 +32,7 @@ export class KernelBench {
 
   /** `pretend` changes what lowering is told of the device, not the device. */
   static async open(pretend: Partial<DeviceFeatures> = {}): Promise<KernelBench> {
-    const opened = await openGpuDevice({ adapter: "software" });
+    const opened = await openGpuDevice({ adapter: testAdapter });
     const device = { ...opened.features, ...pretend };
     return new KernelBench(opened, new WebgpuBackend(opened, true), { device, gpuMatrix: (m) => m as GpuMatrix });
   }
@@ -88,51 +85,15 @@ export class KernelBench {
 
   /** @returns the keys of the kernels that ran. `slack` widens the case's tolerance. */
   async check(c: OpCase, lower: Lower, slack = 1): Promise<string[]> {
-    const built = buildCase(c, this.backend);
-    const dispatches = built.calls.flatMap((call) => lower(call, this.context));
-    await this.run(dispatches);
-    const got = await tensorBytes(this.backend, built);
-    built.dispose();
-    const expected = buildCase(c, reference);
-    reference.run(expected.calls);
-    const want = await tensorBytes(reference, expected);
-    expected.dispose();
-    for (const [label, bytes] of want) {
-      const mine = got.get(label)!;
-      const guards = [...mine.subarray(0, GUARD_BYTES), ...mine.subarray(-GUARD_BYTES)];
-      expect(
-        guards.every((b) => b === GUARD_BYTE),
-        `${c.name}: ${label}: wrote outside its tensor`,
-      ).toBe(true);
-      if (expected.outputs.includes(label))
-        expectClose(floatsOf(mine), floatsOf(bytes), c, `${c.name}: ${label}`, slack);
-      else expect(mine, `${c.name}: input ${label} changed`).toEqual(bytes);
-    }
+    let dispatches: Dispatch[] = [];
+    const got = await runCase(this.backend, c, (calls) => {
+      dispatches = calls.flatMap((call) => lower(call, this.context));
+      return this.run(dispatches);
+    });
+    const tolerance = { nmse: slack ** 2 * c.nmse, relative: slack * c.relative };
+    expect(await disagreements(got, c, tolerance)).toEqual([]);
     return dispatches.map((d) => d.key);
   }
-}
-
-async function tensorBytes(backend: Backend, built: BuiltCase): Promise<Map<string, Uint8Array>> {
-  const bytes = new Map<string, Uint8Array>();
-  for (const [label, t] of built.tensors) bytes.set(label, await backend.read(t.buffer, 0, t.buffer.bytes));
-  return bytes;
-}
-
-const floatsOf = (bytes: Uint8Array): Float32Array =>
-  new Float32Array(bytes.buffer, bytes.byteOffset + GUARD_BYTES, (bytes.byteLength - 2 * GUARD_BYTES) / 4);
-
-function expectClose(got: Float32Array, want: Float32Array, c: OpCase, what: string, slack: number): void {
-  let [error, power] = [0, 0];
-  want.forEach((w, i) => {
-    error += (got[i]! - w) ** 2;
-    power += w ** 2;
-  });
-  expect(error / power, `${what}: NMSE`).toBeLessThanOrEqual(slack ** 2 * c.nmse);
-  const rms = Math.sqrt(power / Math.max(1, want.length));
-  want.forEach((w, i) => {
-    if (!(Math.abs(got[i]! - w) <= slack * c.relative * (Math.abs(w) + rms)))
-      expect.fail(`${what}[${i}] is ${got[i]}, expected ${w}`);
-  });
 }
 
 /** The parts of a `linear`, one a segment, as the backend makes them. */

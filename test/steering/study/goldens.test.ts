@@ -1,14 +1,29 @@
-/** Propensities of the golden sets, which PyTorch and `steering-vectors` computed, through the tail tree. */
+/**
+ * Propensities of the golden sets, which PyTorch and `steering-vectors` computed, through the tail tree; on the GPU where
+ * `npm run test:gpu:full` asks for it.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DatasetItem } from "../../../src/steering/index.ts";
-import { loadModel } from "../../../src/steering/index.ts";
+import { loadModel, type SteerableModel } from "../../../src/steering/index.ts";
 import { itemGeometry, steeringStart } from "../../../src/steering/study/geometry.ts";
 import type { Measure, Operator } from "../../../src/steering/study/result.ts";
 import { evaluateTails } from "../../../src/steering/study/tailTree.ts";
 import { readGoldens } from "../../support/goldens.ts";
 import { defaultModelPath, describeNeeding, fixtures, needModel, needShared, shared } from "../../support/needs.ts";
+
+const onGpu = process.env.TRIMTAB_GPU_FULL === "1";
+const TIMEOUT_MS = onGpu ? 1_800_000 : 120_000;
+
+let model: SteerableModel;
+beforeAll(async () => {
+  const path = defaultModelPath();
+  if (path === undefined) return;
+  const backend = onGpu ? await (await import("../../support/gpu.ts")).testGpu() : undefined;
+  model = await loadModel(path, { backend });
+});
+afterAll(() => model?.dispose());
 
 interface GoldenSet {
   readonly test: readonly { prompt: string; positive: string; negative: string }[];
@@ -22,7 +37,6 @@ async function compare(
   name: string,
   o: { skip: 0 | 1; measure: Measure; golden: string; operator?: Operator; layers?: number[] },
 ): Promise<{ worst: number; worstSlope: number }> {
-  const model = await loadModel(defaultModelPath()!);
   const set = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as GoldenSet;
   const goldens = await readGoldens(join(folder, `${name}.safetensors`));
   const vectors = goldens.get("vectors")!;
@@ -55,7 +69,6 @@ async function compare(
     }
     worstSlope = Math.max(worstSlope, Math.abs(slope));
   }
-  model.dispose();
   return { worst, worstSlope };
 }
 
@@ -70,12 +83,12 @@ const CASES = [0, 1].flatMap((skip) =>
 describeNeeding([needModel, needShared("golden", "steering")], "propensities of the A/B sets", () => {
   const folder = join(shared ?? "", "golden", "steering");
   for (const name of ["agreeableness", "believes-in-gun-rights"]) {
-    it.each(CASES)(`${name}: $measure, skip $skip`, { timeout: 120_000 }, async (o) => {
+    it.each(CASES)(`${name}: $measure, skip $skip`, { timeout: TIMEOUT_MS }, async (o) => {
       const { worst, worstSlope } = await compare(folder, name, o);
       expect(worst).toBeLessThanOrEqual(2e-3);
       expect(worstSlope).toBeLessThanOrEqual(1e-3);
     });
-    it(`${name}: ablate, then add`, { timeout: 120_000 }, async () => {
+    it(`${name}: ablate, then add`, { timeout: TIMEOUT_MS }, async () => {
       const golden = "logprob_diff.ablateThenAdd.layer16.skip1";
       const o = { skip: 1, measure: "logprob", operator: "ablateThenAdd", golden, layers: [16] } as const;
       const { worst, worstSlope } = await compare(folder, name, { ...o, layers: [16] });
@@ -86,7 +99,7 @@ describeNeeding([needModel, needShared("golden", "steering")], "propensities of 
 });
 
 describeNeeding(needModel, "propensities of the completion set", () => {
-  it("answers of one and two tokens", { timeout: 120_000 }, async () => {
+  it("answers of one and two tokens", { timeout: TIMEOUT_MS }, async () => {
     const o = { skip: 0, measure: "logprob", golden: "logprob_diff.skip0" } as const;
     const { worst, worstSlope } = await compare(join(fixtures, "steering"), "completion", o);
     expect(worst).toBeLessThanOrEqual(2e-3);
