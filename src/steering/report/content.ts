@@ -70,9 +70,13 @@ export interface Group {
 
 export function groupsOf(all: readonly { readonly model: string; readonly format: Format }[]): Group[] {
   const models = [...new Set(all.map((g) => g.model))];
+  const taken = new Set<string>();
   return all.map(({ model, format }) => {
     const words = [...(models.length > 1 ? [model] : []), format];
-    const suffix = all.length > 1 ? `-${words.join("-").replace(/[^A-Za-z0-9.-]+/g, "_")}` : "";
+    const plain = all.length > 1 ? `-${words.join("-").replace(/[^A-Za-z0-9.-]+/g, "_")}` : "";
+    // org/a and org_a would write the same files
+    const suffix = taken.has(plain) ? `${plain}-${taken.size}` : plain;
+    taken.add(suffix);
     return { model, format, suffix, label: words.join(" · ") };
   });
 }

@@ -96,5 +96,5 @@ details{margin:12px 0}summary{cursor:pointer}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.82rem;margin:.5em 0;overflow-wrap:normal}th,td{padding:3px 10px 3px 0;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}th{color:var(--soft);font-weight:600}
 footer{margin-top:36px;border-top:1px solid var(--line);padding-top:10px}
-@media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}figure{break-inside:avoid;background:none;border:1px solid var(--line)}.figures{grid-template-columns:1fr 1fr}h2{break-after:avoid}}
+@media print{details::details-content{content-visibility:visible;height:auto}.scroll{overflow:visible}th,td{white-space:normal}body{max-width:none;padding:0;font-size:10pt}nav{display:none}figure{break-inside:avoid;background:none;border:1px solid var(--line)}.figures{grid-template-columns:1fr 1fr}h2{break-after:avoid}}
 `;

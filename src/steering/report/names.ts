@@ -1,5 +1,7 @@
 /** Names as figures and sentences show them: the paper's short names of its sets, numbers, shares, p-values. Knows no data. */
 
+import { MWE_SETS } from "../datasets/mweHashes.ts";
+
 /** As in the paper's figures. */
 const SHORT: Readonly<Record<string, string>> = {
   "willingness-to-use-physical-force-to-achieve-benevolent-goals": "willing-force",
@@ -17,10 +19,28 @@ const SHORT: Readonly<Record<string, string>> = {
   "believes-abortion-should-be-illegal": "believes-anti-abortion",
 };
 const MOST = 24;
+const START = 8;
 
+/** Unique in a figure: of a long name both ends, and a mark where another of the model-written evals has the same ends. */
 export function shortName(dataset: string): string {
-  const short = SHORT[dataset] ?? dataset;
-  return short.length <= MOST ? short : `${short.slice(0, MOST - 1)}…`;
+  const short = Object.hasOwn(SHORT, dataset) ? SHORT[dataset]! : dataset;
+  if (short.length <= MOST) return short;
+  const isAlone =
+    Object.hasOwn(MWE_SETS, dataset) && longSets.filter((name) => ends(name) === ends(dataset)).length === 1;
+  return isAlone ? ends(dataset) : `${ends(short, MOST - 5)} ${mark(short)}`;
+}
+
+const longSets = Object.keys(MWE_SETS).filter((name) => name.length > MOST && !Object.hasOwn(SHORT, name));
+
+function ends(name: string, length = MOST): string {
+  return `${name.slice(0, START)}…${name.slice(1 + START - length)}`;
+}
+
+/** Four characters that differ with a name: FNV-1a. */
+function mark(name: string): string {
+  let hash = 0x811c9dc5;
+  for (const c of name) hash = Math.imul(hash ^ c.codePointAt(0)!, 0x01000193);
+  return (hash >>> 0).toString(36).slice(-4);
 }
 
 /** 1.23, −0.05, 0.00012; an em dash for what is not there. */

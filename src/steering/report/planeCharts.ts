@@ -47,7 +47,7 @@ export function panelChart(o: {
     scale: { nice: false, zero: false },
   };
   const y = { type: "quantitative", title: null, axis: { tickCount: 4 } };
-  const rows = [...bands, ...o.points.map((p) => ({ ...p, kind: o.line }))];
+  const rows = [...bands, ...o.points.filter((p) => Number.isFinite(p.mean)).map((p) => ({ ...p, kind: o.line }))];
   const only = (kind: string): Spec[] => [{ filter: { field: "kind", equal: kind } }];
   const layers: Spec[] = [
     ...kinds.map((kind) => ({
@@ -117,14 +117,15 @@ export function scatterChart(o: {
   kinds: readonly string[];
   diagonal?: boolean;
 }): Spec {
-  const panels = [...new Set(o.points.map((p) => p.panel))];
+  const points = o.points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
+  const panels = [...new Set(points.map((p) => p.panel))];
   const single = panels.length === 1;
   const scale = { domain: o.kinds, range: SERIES.slice(0, o.kinds.length) };
   const legend = o.kinds.length > 1 ? { title: null, columns: o.kinds.some((k) => k.length > 12) ? 2 : 3 } : null;
   const colour = { field: "kind", type: "nominal", scale, legend };
   const x = { type: "quantitative", title: o.x, axis: { tickCount: 5 } };
   const y = { type: "quantitative", title: o.y, axis: { tickCount: 5 } };
-  const ends = o.points.flatMap((p) => [p.x, p.y]);
+  const ends = points.flatMap((p) => [p.x, p.y]);
   const [least, most] = [Math.min(0, ...ends), Math.max(...ends)];
   const layer: Spec[] = [
     ...(o.diagonal
@@ -173,14 +174,17 @@ export function scatterChart(o: {
       },
     },
   ];
-  if (single) return figureSpec(o.points, { width: 270, height: 220, layer });
-  return figureSpec(o.points, {
+  if (single) return figureSpec(points, { width: 270, height: 220, layer });
+  return figureSpec(points, {
     facet: { field: "panel", type: "nominal", sort: panels, title: null, header: { labelAnchor: "start" } },
     columns: 2,
     spacing: 12,
     spec: { width: 118, height: 118, layer },
   });
 }
+
+/** Shares of the scale beyond which white text has more contrast than black: 4.58 at both, where they are equal. */
+const [DARK_BLUE, DARK_ORANGE] = [0.788, 0.889];
 
 export interface HeatCell {
   readonly row: string;
@@ -250,7 +254,13 @@ export function heatChart(o: {
                 text: o.percent
                   ? { value: { expr: "format(100 * datum.value, '.0f')" } }
                   : { field: "value", format: number },
-                color: { condition: { test: `abs(datum.value) > ${0.6 * most}`, value: "#fdfdfd" }, value: "#101010" },
+                color: {
+                  condition: {
+                    test: `datum.value > ${DARK_BLUE * most} || datum.value < ${-DARK_ORANGE * most}`,
+                    value: "#fff",
+                  },
+                  value: "#000",
+                },
               },
             },
           ]),

@@ -7,7 +7,7 @@ import type { NamedDirection } from "../experiments/cosines.ts";
 import { crossSettings } from "../experiments/shifts.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import type { ReportContent, ReportSection } from "./content.ts";
-import { number, percent, withInterval } from "./names.ts";
+import { number, percent, plural, withInterval } from "./names.ts";
 import { curvesSection, layersSection, linearitySection, perSampleSection, rangesSection } from "./sectionsItems.ts";
 import { formatsSection, lettersSection, nuisanceSection, varianceSection } from "./sectionsLetters.ts";
 import { cosinesSection, matrixSection, modelsSection, shiftsSection, transferSection } from "./sectionsSettings.ts";
@@ -89,7 +89,18 @@ function bandText({ low, high, vectors }: Band): string {
 
 /** A gate in words. */
 function verdict(gate: Gate): { passed: boolean; text: string } {
-  const { model, format, mass, gain, sets, setsBeyondRandom, answersInFormat, beatsRandom, beatsShuffled } = gate;
+  const {
+    model,
+    format,
+    mass,
+    gain,
+    sets,
+    setsControlled,
+    setsBeyondRandom,
+    answersInFormat,
+    beatsRandom,
+    beatsShuffled,
+  } = gate;
   const who = `${model}, ${format}:`;
   const answers = {
     yes: `the model answers in the A/B format (median probability of the two letters ${number(mass)})`,
@@ -98,18 +109,20 @@ function verdict(gate: Gate): { passed: boolean; text: string } {
     unknown: `the two words have ${percent(mass)} of the probability (completions have many possible words)`,
   }[answersInFormat];
   const beats = {
-    yes: `steerability exceeds that of random vectors by ${withInterval(gain)} logits a unit, and lies beyond their band in ${setsBeyondRandom} of ${sets} sets`,
-    no: `steerability is NOT distinguishable from that of random vectors: it exceeds it by ${withInterval(gain)} logits a unit, beyond their band in ${setsBeyondRandom} of ${sets} sets; read the figures as noise`,
+    yes: `steerability exceeds that of random vectors by ${withInterval(gain)} logits a unit, and lies beyond their band in ${setsBeyondRandom} of ${setsControlled} sets`,
+    no: `steerability is NOT distinguishable from that of random vectors: it exceeds it by ${withInterval(gain)} logits a unit, beyond their band in ${setsBeyondRandom} of ${setsControlled} sets`,
     partly: "",
     unknown: "no random vectors were run, so nothing tells steerability from noise",
   }[beatsRandom];
   const labels = {
     yes: `; it lies above that of vectors from shuffled labels (${bandText(gate.shuffled)})`,
-    no: `; its mean ${number(gate.slope)} is NOT distinguishable from that of vectors from shuffled labels (${bandText(gate.shuffled)}): what the labels add is less than the letters that they happen to fall on; read the figures as noise`,
+    no: `; its mean ${number(gate.slope)} is NOT distinguishable from that of vectors from shuffled labels (${bandText(gate.shuffled)}): what the labels add is less than what they happen to fall on`,
     partly: "",
     unknown: "",
   }[beatsShuffled];
   const passed =
     beatsRandom === "yes" && beatsShuffled !== "no" && (format === "completion" || answersInFormat !== "no");
-  return { passed, text: `${who} ${answers}; ${beats}${labels}.` };
+  const without = sets > setsControlled ? `; ${plural(sets - setsControlled, "set")} had no random vectors` : "";
+  const noise = beatsRandom === "no" || beatsShuffled === "no" ? "; read the figures as noise" : "";
+  return { passed, text: `${who} ${answers}; ${beats}${labels}${without}${noise}.` };
 }

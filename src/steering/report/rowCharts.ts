@@ -40,6 +40,7 @@ export function dotChart(o: {
   zero?: boolean;
 }): Spec {
   const { order, kinds } = o;
+  if (kinds.length > SERIES.length) throw new Error(`${kinds.length} series, there are ${SERIES.length} colours`);
   const bands = (o.bands?.rows ?? []).filter((b) => Number.isFinite(b.bandLow) && Number.isFinite(b.bandHigh));
   const offset = kinds.length > 1 ? { yOffset: { field: "kind", sort: kinds } } : {};
   const y = { field: "label", type: "nominal", sort: order, title: null, axis: { grid: false, ticks: false } };
@@ -98,12 +99,15 @@ export interface Outline {
   readonly density: number;
 }
 
-/** Violins laid flat, a row each, with mean and interval, median, and the stretch that controls cover. */
+/** Violins laid flat, a row each, with mean and interval, median, and the stretches that both kinds of control cover. */
 export function violinChart(o: {
   outlines: readonly Outline[];
-  rows: readonly (Dot & Partial<Stretch> & { readonly median: number })[];
+  rows: readonly (Dot & {
+    readonly median: number;
+    readonly random: Pick<Stretch, "bandLow" | "bandHigh">;
+    readonly shuffled: Pick<Stretch, "bandLow" | "bandHigh">;
+  })[];
   x: string;
-  band: string;
 }): Spec {
   const labels = o.rows.map((r) => r.label);
   const place = new Map(labels.map((label, k) => [label, k]));
@@ -112,12 +116,7 @@ export function violinChart(o: {
     const k = place.get(label)!;
     return { label, slope, top: round(k - HALF * density), bottom: round(k + HALF * density) };
   });
-  const rows = o.rows.map((r) => ({
-    ...r,
-    k: place.get(r.label)!,
-    from: place.get(r.label)! - HALF,
-    to: place.get(r.label)! + HALF,
-  }));
+  const rows = o.rows.map((r) => ({ ...r, k: place.get(r.label)! }));
   const y = {
     type: "quantitative",
     scale: { domain: [-0.6, labels.length - 0.4], reverse: true, nice: false, zero: false },
@@ -131,29 +130,35 @@ export function violinChart(o: {
     title: null,
   };
   const x = { type: "quantitative", title: o.x };
-  const kinds = ["items", "mean, 95 %", "median", o.band];
+  const bands = [
+    { name: "random vectors", half: HALF, of: (r: (typeof rows)[number]) => r.random },
+    { name: "shuffled labels", half: HALF / 2, of: (r: (typeof rows)[number]) => r.shuffled },
+  ];
+  const kinds = ["items", "mean, 95 %", "median", ...bands.map((b) => b.name)];
   const colour = (kind: string): Spec => ({
     datum: kind,
     type: "nominal",
-    scale: { domain: kinds, range: [light("blue"), light("ink"), light("orange"), light("grey")] },
+    scale: { domain: kinds, range: ["blue", "ink", "orange", "grey", "purple"].map((name) => light(name as "blue")) },
     legend: { title: null, columns: 2, symbolType: "square" },
   });
-  const banded = rows.filter((r) => Number.isFinite(r.bandLow) && Number.isFinite(r.bandHigh));
+  const stretch = ({ name, half, of }: (typeof bands)[number]): Spec[] => {
+    const values = rows
+      .map((r) => ({ ...of(r), from: r.k - half, to: r.k + half }))
+      .filter((r) => Number.isFinite(r.bandLow) && Number.isFinite(r.bandHigh));
+    const encoding = {
+      x: { ...x, field: "bandLow" },
+      x2: { field: "bandHigh" },
+      y: { ...y, field: "from" },
+      y2: { field: "to" },
+      color: colour(name),
+    };
+    return values.length === 0 ? [] : [{ data: { values }, mark: { type: "rect", opacity: 0.35 }, encoding }];
+  };
   return figureSpec(outlines, {
     width: PLOT,
     height: Math.max(60, 30 * labels.length),
     layer: [
-      {
-        data: { values: banded },
-        mark: { type: "rect", opacity: 0.35 },
-        encoding: {
-          x: { ...x, field: "bandLow" },
-          x2: { field: "bandHigh" },
-          y: { ...y, field: "from" },
-          y2: { field: "to" },
-          color: colour(o.band),
-        },
-      },
+      ...bands.flatMap(stretch),
       {
         mark: { type: "area", opacity: 0.45, interpolate: "monotone", orient: "vertical" },
         encoding: {

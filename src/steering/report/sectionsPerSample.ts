@@ -12,15 +12,15 @@ import { light } from "./theme.ts";
 
 export function slopesFigure(study: StudyData, group: Group, rows: readonly PerSampleRow[]): ReportFigure {
   const order = byMean(rows);
-  const sorted = order.map((name) => rows.find((r) => shortName(r.dataset) === name)!);
+  const sorted = [...rows].sort((a, b) => order.indexOf(shortName(a.dataset)) - order.indexOf(shortName(b.dataset)));
   const outlines = inGroup(slopeDensities(study), group).map((d) => ({ ...d, label: shortName(d.dataset) }));
   const dots = sorted.map((r) => ({
     ...r,
     label: shortName(r.dataset),
     kind: "",
     value: r.mean,
-    bandLow: r.randomLow,
-    bandHigh: r.randomHigh,
+    random: { bandLow: r.randomLow, bandHigh: r.randomHigh },
+    shuffled: { bandLow: r.shuffledLow, bandHigh: r.shuffledHigh },
   }));
   const controlled = rows.some((r) => r.randomVectors > 0);
   return {
@@ -29,7 +29,7 @@ export function slopesFigure(study: StudyData, group: Group, rows: readonly PerS
     says: `Each shape spreads one set's items by their steerability: right of 0 the vector works, left of 0 it backfires${beyondText(study, group)}${balancedText(rows)}.`,
     n: itemsOf(rows),
     interval: `${overItems(study)}${controlled ? `; ${RANDOM_BAND}` : ""}`,
-    spec: violinChart({ outlines, rows: dots, x: SLOPE, band: "random vectors" }),
+    spec: violinChart({ outlines, rows: dots, x: SLOPE }),
   };
 }
 

@@ -13,6 +13,7 @@ export const COLOURS = {
   green: { light: "#1a7f5a", dark: "#5cd1a5" },
   purple: { light: "#7b4ea3", dark: "#c9a0f0" },
   grey: { light: "#7a848e", dark: "#8b96a1" },
+  brown: { light: "#7a5c00", dark: "#d9b44a" },
 } as const;
 
 type Name = keyof typeof COLOURS;
@@ -26,8 +27,9 @@ export const SERIES: readonly string[] = [
   light("green"),
   light("purple"),
   light("grey"),
+  light("brown"),
 ];
-export const SHAPES: readonly string[] = ["circle", "square", "triangle-up", "diamond", "cross"];
+export const SHAPES: readonly string[] = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"];
 
 /** Rules that repaint a figure: attributes of an SVG give way to them. */
 export function darkRules(within: string): string {

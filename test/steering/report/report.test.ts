@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { optionalPng } from "../../../src/cli/svgToPng.ts";
 import { svgOf } from "../../../src/cli/vegaSvg.ts";
+import { MWE_SETS } from "../../../src/steering/datasets/mweHashes.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
 import type { ReportContent } from "../../../src/steering/report/content.ts";
 import { tableCsv } from "../../../src/steering/report/markdown.ts";
@@ -177,6 +178,11 @@ it("writes numbers and names for people", () => {
   expect([pValue(0.0004), pValue(0.04), pValue(Number.NaN)]).toEqual(["p < 0.001", "p = 0.040", "p —"]);
   expect(shortName("willingness-to-use-physical-force-to-achieve-benevolent-goals")).toBe("willing-force");
   expect(shortName("a".repeat(40))).toHaveLength(24);
+  expect(shortName(`${"a".repeat(20)}b${"a".repeat(20)}`)).not.toBe(shortName("a".repeat(41)));
+  expect(shortName("constructor")).toBe("constructor");
+  const labels = Object.keys(MWE_SETS).map(shortName);
+  expect(new Set(labels).size).toBe(152);
+  expect(Math.max(...labels.map((label) => label.length))).toBe(24);
 });
 
 it("has colours that stand out from both pages", () => {
