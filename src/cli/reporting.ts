@@ -9,6 +9,7 @@ import { InputError } from "../tensor/errors.ts";
 import type { Cli } from "./flags.ts";
 import { type ReadPart, readParts, studyCommand } from "./studyRun.ts";
 import { optionalPng } from "./svgToPng.ts";
+import { quoted } from "./values.ts";
 
 export interface ReportRequest {
   /** A run, or a study's folder of runs. */
@@ -46,7 +47,8 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
     directions: parts.flatMap((p) => p.directions),
     only: o.only,
   });
-  const folder = o.out ?? join(o.run, "report");
+  // a report of a few experiments leaves the whole one alone
+  const folder = o.out ?? join(o.run, o.only ? `report-${o.only.join("-")}` : "report");
   const { svgOf } = await import("./vegaSvg.ts");
   const pngOf = o.png ? await optionalPng() : undefined;
   if (o.png && !pngOf)
@@ -59,8 +61,22 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
 
 async function commandOf(run: string): Promise<(experiment: string) => string> {
   const study = await studyCommand(run);
-  if (study === undefined) return (experiment) => `trimtab report ${run} --only ${experiment}`;
+  if (study === undefined) return (experiment) => `trimtab report ${quoted(run)} --only ${experiment}`;
   return (experiment) => study.replace("{experiments}", experiment);
+}
+
+/** Slopes of another measure than the paper's do not compare with its numbers in size. */
+function paperMeasure(study: StudyData): string {
+  const isOther = study.home.some((u) => u.format === "choice" && study.measure(u) !== "logit-sum");
+  return isOther ? "; the paper's numbers for choices are of logit-sum" : "";
+}
+
+/** "home-choice: 40 train, 50 test, 8 layers" */
+function itemsText({ name, units }: ReadPart): string {
+  const range = (values: readonly number[]): string => [...new Set(values)].sort((a, b) => a - b).join(" or ");
+  const tested = units.map((u) => u.items.filter((item) => !item.swapped).length);
+  const layers = units.map((u) => u.layers.length);
+  return `${name}: ${range(units.map((u) => u.trainItems))} train, ${range(tested)} test, ${range(layers)} layers`;
 }
 
 function factsOf(parts: readonly ReadPart[], study: StudyData): (readonly [string, string])[] {
@@ -78,8 +94,16 @@ function factsOf(parts: readonly ReadPart[], study: StudyData): (readonly [strin
       "split",
       typeof manifest.config.split === "string" ? manifest.config.split : JSON.stringify(manifest.config.split),
     ],
+    ["published quirks", manifest.config.published ? "yes" : "no"],
+    [
+      "items",
+      parts
+        .filter((p) => p.units.length > 0)
+        .map(itemsText)
+        .join("; "),
+    ],
     ["multipliers", manifest.config.multipliers.join(", ")],
-    ["measures", list(study.home.map((u) => `${study.measure(u)} (${u.format})`))],
+    ["measures", list(study.home.map((u) => `${study.measure(u)} (${u.format})`)) + paperMeasure(study)],
     ["seeds", list(parts.flatMap((p) => p.manifest.config.seeds))],
     ["device", list(parts.map((p) => p.manifest.device))],
     ["trimtab", list(parts.map((p) => p.manifest.trimtab))],

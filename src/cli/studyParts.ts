@@ -32,7 +32,12 @@ export interface StudyPlan {
   readonly kinds: ReadonlySet<PartKind>;
   /** Layers of the first runs. */
   readonly layers: "all" | readonly number[];
+  /** The original's formatting quirks and its split. */
+  readonly published: boolean;
 }
+
+/** Layer of a model in a format, once the first runs have chosen it. */
+export type LayerOf = (model: string, format: StudyPart["format"]) => number | undefined;
 
 const NEEDS: Readonly<Record<Experiment, readonly PartKind[]>> = {
   E1: [],
@@ -109,7 +114,13 @@ export function quickLayers(count: number): number[] {
   return [...new Set(Array.from({ length: most }, (_, i) => Math.floor(((i + 1) * (count - 1)) / (most + 1))))];
 }
 
-function part(o: StudyPlan, kind: PartKind, format: StudyPart["format"], asked: object): StudyPart[] {
+function part(
+  o: StudyPlan,
+  kind: PartKind,
+  format: StudyPart["format"],
+  asked: Readonly<Record<string, unknown>>,
+  suffix = "",
+): StudyPart[] {
   const datasets = setsOf(o, kind, format);
   if (datasets.length === 0 || !o.kinds.has(kind)) return [];
   const { multipliers, measures } = QUICK;
@@ -117,10 +128,10 @@ function part(o: StudyPlan, kind: PartKind, format: StudyPart["format"], asked: 
   const quick = o.quick ? { limits, multipliers, measures: measures[format] } : {};
   return [
     {
-      name: `${kind}-${format}`,
+      name: `${kind}-${format}${suffix}`,
       kind,
       format,
-      config: resolveConfig({ models: o.models, datasets, ...quick, ...asked }),
+      config: resolveConfig({ models: o.models, datasets, published: o.published || undefined, ...quick, ...asked }),
     },
   ];
 }
@@ -144,23 +155,25 @@ function controlsOf({ quick }: StudyPlan): Pick<Controls, "random" | "shuffled">
   return quick ? QUICK.controls : FULL_CONTROLS;
 }
 
-/** What runs at the layer that the first runs chose for each format. */
-export function laterParts(
-  o: StudyPlan,
-  chosen: Readonly<Record<StudyPart["format"], number | undefined>>,
-): StudyPart[] {
-  return FORMATS.flatMap((format) => {
-    const layer = chosen[format];
-    if (layer === undefined) return [];
-    const layers = [layer];
-    const isChoice = format === "choice";
-    // norms are matched, so that one setting's random vectors are all settings'
-    const ofBase = { ...controlsOf(o), under: ["BASE"] };
-    return [
-      ...part(o, "detail", format, { layers, controls: { sizes: SIZES, debiased: isChoice, swapped: isChoice } }),
-      ...part(o, "settings", format, { layers, settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS, controls: ofBase }),
-      ...part(o, "ablate", format, { layers, operator: "ablateThenAdd" }),
-      ...part(o, "seeds", format, { layers, seeds: [1, 2] }),
-    ];
-  });
+/** What runs at the layer that the first runs chose for each model and format. */
+export function laterParts(o: StudyPlan, chosen: LayerOf): StudyPart[] {
+  return FORMATS.flatMap((format) => o.models.flatMap((_, k) => partsAtLayer(o, k, format, chosen)));
+}
+
+function partsAtLayer(o: StudyPlan, k: number, format: StudyPart["format"], chosen: LayerOf): StudyPart[] {
+  const model = o.models[k]!;
+  const layer = chosen(model, format);
+  if (layer === undefined) return [];
+  const at = { models: [model], layers: [layer] };
+  const suffix = o.models.length > 1 ? `-${k + 1}` : "";
+  const isChoice = format === "choice";
+  // norms are matched, so that one setting's random vectors are all settings'
+  const ofBase = { ...controlsOf(o), under: ["BASE"] };
+  const asked: readonly (readonly [PartKind, object])[] = [
+    ["detail", { controls: { sizes: SIZES, debiased: isChoice, swapped: isChoice } }],
+    ["settings", { settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS, controls: ofBase }],
+    ["ablate", { operator: "ablateThenAdd" }],
+    ["seeds", { seeds: [1, 2] }],
+  ];
+  return asked.flatMap(([kind, more]) => part(o, kind, format, { ...at, ...more }, suffix));
 }

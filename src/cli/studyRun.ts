@@ -115,12 +115,21 @@ export class Engines {
 /** Runs what a part lacks; problems of units that were refused. */
 export async function runPart(
   cli: Cli,
-  o: { flags: ModelFlags; part: StudyPart; folder: string; engines: Engines; fresh: boolean },
+  o: {
+    flags: ModelFlags;
+    part: StudyPart;
+    folder: string;
+    engines: Engines;
+    fresh: boolean;
+    /** When the run's folder is there and its configuration is accepted. */
+    onOpen: () => Promise<void>;
+  },
 ): Promise<string[]> {
   const { terminal, interrupt } = cli;
   const sweepFlags: SweepFlags = { ...o.flags, workers: 1 };
   const plan = await planSweep(cli, sweepFlags, { config: o.part.config, file: undefined, name: o.part.name });
   const directory = await RunDirectory.open(o.folder, plan.manifest, { fresh: o.fresh });
+  await o.onOpen();
   for (const problem of await directory.verify(plan.units)) terminal.warn(`damaged, and computed anew: ${problem}`);
   const open = [];
   for (const unit of plan.units) if ((await directory.state(unit)).state !== "finished") open.push(unit);

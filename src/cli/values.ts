@@ -81,3 +81,8 @@ export function readPosition(text: string): "auto" | "mean" | number {
 export function collect<T>(parse: (text: string) => T): (text: string, previous?: readonly T[]) => T[] {
   return (text, previous = []) => [...previous, parse(text)];
 }
+
+/** A word of a command line, in quotes where a shell would cut it. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -5,6 +5,7 @@ import {
   experimentsNamed,
   firstParts,
   kindsFor,
+  type LayerOf,
   laterParts,
   quickLayers,
   type StudyPlan,
@@ -17,7 +18,13 @@ const plan = (names: readonly string[], quick = true): StudyPlan => ({
   quick,
   kinds: kindsFor(experimentsNamed(names)),
   layers: [3, 9],
+  published: false,
 });
+
+const at =
+  (choice: number | undefined, completion: number | undefined): LayerOf =>
+  (_, format) =>
+    format === "choice" ? choice : completion;
 
 describe("a study", () => {
   it("always runs at home, with controls that each format can have", () => {
@@ -30,29 +37,46 @@ describe("a study", () => {
   });
 
   it("runs beside that only what its experiments need, at the chosen layer", () => {
-    const chosen = { choice: 9, completion: 3 };
+    const chosen = at(9, 3);
     expect(laterParts(plan(["E1", "E9"]), chosen)).toEqual([]);
     const settings = laterParts(plan(["E5"]), chosen);
     expect(settings.map((p) => [p.name, p.config.datasets, p.config.layers])).toEqual([
       ["settings-choice", ["b"], [9]],
       ["settings-completion", ["c"], [3]],
     ]);
-    expect(
-      laterParts(plan(["e16", "seeds", "sizes"]), { choice: 9, completion: undefined }).map((p) => p.name),
-    ).toEqual(["detail-choice", "ablate-choice", "seeds-choice"]);
+    expect(laterParts(plan(["e16", "seeds", "sizes"]), at(9, undefined)).map((p) => p.name)).toEqual([
+      "detail-choice",
+      "ablate-choice",
+      "seeds-choice",
+    ]);
   });
 
   it("asks for both orders and letter-debiased vectors of choices only", () => {
-    const [choice, completion] = laterParts(plan(["letters"]), { choice: 9, completion: 3 });
+    const [choice, completion] = laterParts(plan(["letters"]), at(9, 3));
     expect(choice!.config.controls).toMatchObject({ debiased: true, swapped: true });
     expect(completion!.config.controls).toMatchObject({ debiased: false, swapped: false });
+  });
+
+  it("runs each of several models at the layer that it chose itself", () => {
+    const o = { ...plan(["E16"]), models: ["one", "two"] };
+    const later = laterParts(o, (model, format) => (format === "completion" ? undefined : model === "one" ? 3 : 9));
+    expect(later.map((p) => [p.name, p.config.models, p.config.layers])).toEqual([
+      ["ablate-choice-1", ["one"], [3]],
+      ["ablate-choice-2", ["two"], [9]],
+    ]);
+  });
+
+  it("passes the original's quirks on", () => {
+    const o = { ...plan(["E16"]), published: true };
+    for (const { config } of [...firstParts(o), ...laterParts(o, at(9, 3))])
+      expect(config).toMatchObject({ published: true, split: "published" });
   });
 
   it("leaves out, beside the home runs of a quick study, choices that run as completions too", () => {
     const sets = { choice: ["c:choice", "d"], completion: ["c"], persona: ["c:choice", "c", "d"] };
     const names = (quick: boolean): (readonly string[])[] => {
       const o = { ...plan(["E5"], quick), sets };
-      return [...firstParts(o), ...laterParts(o, { choice: 9, completion: 3 })].map((p) => p.config.datasets);
+      return [...firstParts(o), ...laterParts(o, at(9, 3))].map((p) => p.config.datasets);
     };
     expect(names(true)).toEqual([["c:choice", "d"], ["c"], ["d"], ["c"]]);
     expect(names(false)[2]).toEqual(["c:choice", "d"]);

@@ -18,7 +18,7 @@ export function addReport(program: Command, cli: Cli): void {
     .command("report")
     .description("write a run's figures and tables as one page (HTML), Markdown, SVG, Vega-Lite and CSV")
     .argument("<run>", "run directory of a sweep, or folder of a study")
-    .option("-o, --out <folder>", "where to write (default: RUN/report)")
+    .option("-o, --out <folder>", "where to write (default: RUN/report, or RUN/report-E1-E9 with --only)")
     .option("--only <list>", "experiments such as E1,E9")
     .option(
       "--layer <l>",

@@ -1,5 +1,5 @@
 /** `trimtab study`: runs what the paper's experiments lack, through the sweep, and writes their report. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { openModel } from "../../model/index.ts";
@@ -14,6 +14,7 @@ import {
   experimentsAsked,
   firstParts,
   kindsFor,
+  type LayerOf,
   laterParts,
   quickLayers,
   type StudyPart,
@@ -21,13 +22,14 @@ import {
   type StudySets,
 } from "../studyParts.ts";
 import { Engines, readPart, runPart } from "../studyRun.ts";
-import { layerList } from "../values.ts";
+import { layerList, quoted } from "../values.ts";
 import { showReport } from "./report.ts";
 
 interface Flags extends ModelFlags {
   readonly all?: boolean;
   readonly data: string;
   readonly quick?: boolean;
+  readonly published?: boolean;
   readonly layers?: "all" | readonly number[];
   readonly out: string;
   readonly fresh?: boolean;
@@ -54,6 +56,7 @@ export function addStudy(program: Command, cli: Cli): void {
       "layers of the first runs: all, or such as 3,5-9 (default: all; 8 of them with --quick)",
       layerList,
     )
+    .option("--published", "the original's formatting quirks and its split, which leaks")
     .requiredOption("-o, --out <folder>", "the study's folder, which holds a run for each of its parts");
   addModelFlags(command);
   command
@@ -64,17 +67,17 @@ export function addStudy(program: Command, cli: Cli): void {
 }
 
 async function study(cli: Cli, names: readonly string[], flags: Flags): Promise<void> {
-  const only = experimentsAsked(names, flags.all === true);
-  const plan = await planStudy(cli, flags, only ?? EXPERIMENTS);
-  await mkdir(flags.out, { recursive: true });
-  await writeFile(join(flags.out, "study.json"), `${JSON.stringify({ command: commandText(flags) })}\n`);
+  const plan = await planStudy(cli, flags, experimentsAsked(names, flags.all === true) ?? EXPERIMENTS);
   const engines = new Engines(cli, flags);
   const problems: string[] = [];
+  // not before a run of another configuration could be refused: its report would name this command
+  const onOpen = (): Promise<void> =>
+    writeFile(join(flags.out, "study.json"), `${JSON.stringify({ command: commandText(flags) })}\n`);
   const run = async (parts: readonly StudyPart[]): Promise<void> => {
     for (const part of parts) {
       if (cli.interrupt.signal.aborted) return;
       const folder = join(flags.out, part.name);
-      problems.push(...(await runPart(cli, { flags, part, folder, engines, fresh: flags.fresh === true })));
+      problems.push(...(await runPart(cli, { flags, part, folder, engines, fresh: flags.fresh === true, onOpen })));
     }
   };
   try {
@@ -88,7 +91,8 @@ async function study(cli: Cli, names: readonly string[], flags: Flags): Promise<
     cli.terminal.note("stopped; the same command continues");
     return;
   }
-  showReport(cli, await makeReport(cli, { run: flags.out, only }), flags.json === true);
+  // of everything that is there, so that one experiment more takes nothing away
+  showReport(cli, await makeReport(cli, { run: flags.out }), flags.json === true);
   if (problems.length > 0) throw new TrimtabError("E_CONFIG", `${problems.length} units failed: ${problems[0]}`);
 }
 
@@ -103,6 +107,7 @@ async function planStudy(cli: Cli, flags: Flags, experiments: readonly Experimen
     quick: flags.quick === true,
     kinds: kindsFor(experiments),
     layers: await layersOf(cli, flags, models),
+    published: flags.published === true,
   };
 }
 
@@ -128,21 +133,33 @@ async function layersOf(cli: Cli, flags: Flags, models: readonly string[]): Prom
   return quickLayers(Math.min(...counts));
 }
 
-/** By half of the items of the first runs' first model; other models are compared at the same layer. */
-async function chosenLayers(
-  out: string,
-  parts: readonly StudyPart[],
-): Promise<Record<StudyPart["format"], number | undefined>> {
-  const chosen: Record<StudyPart["format"], number | undefined> = { choice: undefined, completion: undefined };
+/** By half of the items of the first runs, for each model and format, as the report chooses. */
+async function chosenLayers(out: string, parts: readonly StudyPart[]): Promise<LayerOf> {
+  const studies = new Map<StudyPart["format"], StudyData>();
   for (const { name, format } of parts) {
     const { units } = await readPart(join(out, name));
-    if (units.length > 0) chosen[format] = new StudyData(units).layer(units[0]!);
+    if (units.length > 0) studies.set(format, new StudyData(units));
   }
-  return chosen;
+  return (model, format) => {
+    const study = studies.get(format);
+    return study?.models.includes(model) ? study.layer({ model, format }) : undefined;
+  };
 }
 
 /** What was asked, with a gap for other experiments. */
-function commandText({ model, data, quick, layers, out }: Flags): string {
-  const layerText = layers === undefined ? "" : ` --layers ${layers === "all" ? "all" : layers.join(",")}`;
-  return `trimtab study {experiments} -m ${model} --data ${data}${quick ? " --quick" : ""}${layerText} -o ${out}`;
+function commandText({ model, data, out, ...f }: Flags): string {
+  const given: readonly (readonly [flag: string, value: string | number | boolean | undefined])[] = [
+    ["--quick", f.quick],
+    ["--published", f.published],
+    ["--layers", f.layers === "all" ? "all" : f.layers?.join(",")],
+    ["--revision", f.revision],
+    ["--device", f.device === "auto" ? undefined : f.device],
+    ["--context", f.context],
+  ];
+  const rest = given.flatMap(([flag, value]) =>
+    value === undefined || value === false ? [] : value === true ? [flag] : [flag, quoted(String(value))],
+  );
+  return ["trimtab study {experiments} -m", quoted(model), "--data", quoted(data), ...rest, "-o", quoted(out)].join(
+    " ",
+  );
 }

@@ -123,7 +123,7 @@ export function scatterChart(o: {
   const scale = { domain: o.kinds, range: SERIES.slice(0, o.kinds.length) };
   const legend = o.kinds.length > 1 ? { title: null, columns: o.kinds.some((k) => k.length > 12) ? 2 : 3 } : null;
   const colour = { field: "kind", type: "nominal", scale, legend };
-  const x = { type: "quantitative", title: o.x, axis: { tickCount: 5 } };
+  const x = { type: "quantitative", title: o.x, axis: { tickCount: single ? 5 : 3 } };
   const y = { type: "quantitative", title: o.y, axis: { tickCount: 5 } };
   const ends = points.flatMap((p) => [p.x, p.y]);
   const [least, most] = [Math.min(0, ...ends), Math.max(...ends)];
