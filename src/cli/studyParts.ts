@@ -98,7 +98,7 @@ const ALL_SETTINGS = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"] as c
  */
 const QUICK = {
   home: { train: 40, test: 50 },
-  beside: { train: 40, test: 15 },
+  beside: { train: 40, test: 12 },
   multipliers: [-1.5, -0.75, 0, 0.75, 1.5],
   measures: { choice: ["ab"], completion: undefined },
   controls: { random: 2, shuffled: 2 },

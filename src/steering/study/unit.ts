@@ -139,7 +139,11 @@ async function trainAll(
   const wanted = o.normMatching === false || trainSettings.length === 1 ? trainSettings : withBase(trainSettings);
   for (const setting of wanted) {
     const controls = controlsOf(spec, setting);
-    const key = JSON.stringify([dataset.sha256, setting, seed, layers, train.length, o.split, controls, o.published]);
+    const keyOf = ({ random = 0, shuffled = 0, debiased = false, sizes = [] }: Controls): string => {
+      const made = [random, shuffled, debiased, sizes];
+      return JSON.stringify([dataset.sha256, setting, seed, layers, train.length, o.split, o.published, made]);
+    };
+    const key = keyOf(controls);
     if (!known.has(key)) {
       const onProgress = (done: number, total: number): void => control.onProgress?.({ done, total, phase: "extract" });
       const { format, persona } = dataset;
@@ -147,6 +151,12 @@ async function trainAll(
       const made = trainVectors(model, train, { ...texts, layers, controls, seed, ...control, onProgress });
       known.set(key, made);
       made.catch(() => known.delete(key));
+      // for units that ask for the vector alone
+      if (!known.has(keyOf({})))
+        void made.then(
+          ([plain]) => known.set(keyOf({}), Promise.resolve([plain!])),
+          () => {},
+        );
     }
     bySetting.set(setting, await known.get(key)!);
   }

@@ -8,6 +8,7 @@ import {
   type StudyOptions,
   steerability,
   type UnitSpec,
+  unitRunner,
 } from "../../../src/steering/index.ts";
 import { defaultSkip, itemGeometry, itemTexts, steeringStart } from "../../../src/steering/study/geometry.ts";
 import { norm, trainVectors } from "../../../src/steering/study/train.ts";
@@ -103,6 +104,19 @@ describeNeeding(needModel, "units of the study", async () => {
     const again = await trainVectors(model, items, o);
     expect(again[4]!.directions[1]).toEqual(trained[4]!.directions[1]);
     await expect(trainVectors(model, [items[0]!], o)).rejects.toThrow(/debiased vectors: 1 training items .* 0 have/);
+  });
+
+  it("trains a vector once, and has it without its controls too", { timeout: 60_000 }, async () => {
+    const run = unitRunner(model);
+    const phases = async (options: object): Promise<Set<string>> => {
+      const seen = new Set<string>();
+      const asked = spec(options);
+      await run(asked, { onProgress: (p) => seen.add(p.phase) });
+      return seen;
+    };
+    expect([...(await phases({ controls: { random: 1, sizes: [1] } }))].sort()).toEqual(["evaluate", "extract"]);
+    expect([...(await phases({ operator: "ablateThenAdd", controls: { swapped: true } }))]).toEqual(["evaluate"]);
+    expect([...(await phases({ controls: { shuffled: 1 } }))].sort()).toEqual(["evaluate", "extract"]);
   });
 
   it("names vectors, matches norms, exchanges options, and costs what it said", { timeout: 120_000 }, async () => {
