@@ -3,7 +3,7 @@
  * specification becomes a picture is given, so that only the CLI carries those libraries. Node only; its modules are imported when something is written.
  */
 import type { ReportContent } from "./content.ts";
-import { reportHtml } from "./html.ts";
+import { escapeHtml, reportHtml } from "./html.ts";
 import { reportMarkdown, tableCsv } from "./markdown.ts";
 import { COLOURS, darkRules } from "./theme.ts";
 
@@ -27,7 +27,7 @@ export async function writeReport(folder: string, content: ReportContent, { svgO
   for (const figure of content.sections.flatMap((s) => s.figures)) {
     const svg = smaller(await svgOf(figure.spec));
     svgs.set(figure.id, svg);
-    await write(`figures/${figure.id}.svg`, standalone(svg));
+    await write(`figures/${figure.id}.svg`, standalone(svg, figure.says));
     await write(`figures/${figure.id}.vl.json`, `${JSON.stringify(figure.spec)}\n`);
     if (pngOf) await write(`figures/${figure.id}.png`, pngOf(svg));
   }
@@ -47,9 +47,9 @@ export function smaller(svg: string): string {
 }
 
 /** A file of its own follows the reader's light or dark page too. */
-function standalone(svg: string): string {
+function standalone(svg: string, says: string): string {
   const dark = `${darkRules("svg")}\nsvg{background:#12161b}`;
   const light = COLOURS.ink.light;
   const style = `<style>svg{color:${light}}@media (prefers-color-scheme:dark){${dark}}</style>`;
-  return svg.replace(/(<svg[^>]*>)/, `$1${style}`);
+  return svg.replace(/(<svg[^>]*>)/, `$1<title>${escapeHtml(says)}</title>${style}`);
 }
