@@ -38,7 +38,8 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
     throw new InputError("E_DATA", `${o.run} has no finished unit`, "run the sweep or study first");
   const options: StudyDataOptions = o.layer === undefined ? {} : { layer: o.layer };
   const study = new StudyData(units, options);
-  const command = await commandOf(o.run);
+  if (o.layer !== undefined) warnOfLayer(cli, parts, o.layer);
+  const command = await commandOf(o.run, o.layer);
   const content = reportContent({
     study,
     title: `Steering study ${basename(resolve(o.run))}`,
@@ -59,9 +60,20 @@ export async function makeReport(cli: Cli, o: ReportRequest): Promise<ReportOutc
   return { folder, page: join(folder, "index.html"), files, content };
 }
 
-async function commandOf(run: string): Promise<(experiment: string) => string> {
+/** What ran at another layer alone cannot be shown at this one. */
+function warnOfLayer({ terminal }: Cli, parts: readonly ReadPart[], layer: number): void {
+  const without = parts.filter((p) => p.units.length > 0 && p.units.every((u) => !u.layers.includes(layer)));
+  if (without.length > 0)
+    terminal.warn(`left out, since they have no layer ${layer}: ${without.map((p) => p.name).join(", ")}`);
+}
+
+async function commandOf(run: string, layer: number | undefined): Promise<(experiment: string) => string> {
   const study = await studyCommand(run);
-  if (study === undefined) return (experiment) => `trimtab report ${quoted(run)} --only ${experiment}`;
+  // a study chooses its layers itself
+  if (study === undefined || layer !== undefined) {
+    const at = layer === undefined ? "" : ` --layer ${layer}`;
+    return (experiment) => `trimtab report ${quoted(run)} --only ${experiment}${at}`;
+  }
   return (experiment) => study.replace("{experiments}", experiment);
 }
 

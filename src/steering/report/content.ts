@@ -70,15 +70,24 @@ export interface Group {
 
 export function groupsOf(all: readonly { readonly model: string; readonly format: Format }[]): Group[] {
   const models = [...new Set(all.map((g) => g.model))];
-  const taken = new Set<string>();
+  const suffixes = modelSuffixes(models);
   return all.map(({ model, format }) => {
     const words = [...(models.length > 1 ? [model] : []), format];
-    const plain = all.length > 1 ? `-${words.join("-").replace(/[^A-Za-z0-9.-]+/g, "_")}` : "";
-    // org/a and org_a would write the same files
-    const suffix = taken.has(plain) ? `${plain}-${taken.size}` : plain;
-    taken.add(suffix);
-    return { model, format, suffix, label: words.join(" · ") };
+    return {
+      model,
+      format,
+      suffix: all.length > 1 ? `${suffixes.get(model)!}-${format}` : "",
+      label: words.join(" · "),
+    };
   });
+}
+
+/** What names a model's files: nothing for one, else its name; all are numbered where a file system would take two for the same. */
+export function modelSuffixes(models: readonly string[]): ReadonlyMap<string, string> {
+  const words = models.map((model) => model.replace(/[^A-Za-z0-9.-]+/g, "_"));
+  const apart = new Set(words.map((word) => word.toLowerCase())).size === models.length;
+  const suffix = (k: number): string => (models.length < 2 ? "" : apart ? `-${words[k]}` : `-${k + 1}-${words[k]}`);
+  return new Map(models.map((model, k) => [model, suffix(k)]));
 }
 
 export function inGroup<R extends { readonly model: string; readonly format: Format }>(

@@ -83,7 +83,7 @@ h1{font-size:1.5rem;line-height:1.25;margin:.2em 0 .5em}
 h2{font-size:1.2rem;margin:0 0 .6em}h2 span{color:var(--soft);font-weight:400}
 h3{font-size:.95rem;margin:0 0 .5em}
 a{color:var(--link)}
-dl{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0;font-size:.9rem}dl div{display:flex;gap:6px}dt{color:var(--soft)}dd{margin:0}
+dl{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0;font-size:.9rem}dl div{display:flex;gap:6px}dt{color:var(--soft);flex:none}dd{margin:0}
 section{margin-top:28px}
 .gate p{border-left:4px solid;padding:6px 10px;margin:8px 0;background:var(--card)}.gate .pass{border-color:var(--pass)}.gate .fail{border-color:var(--fail)}.pass b{color:var(--pass)}.fail b{color:var(--fail)}
 nav{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:.9rem;margin-top:20px}

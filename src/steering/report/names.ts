@@ -24,6 +24,8 @@ const START = 8;
 /** Unique in a figure: of a long name both ends, and a mark where another of the model-written evals has the same ends. */
 export function shortName(dataset: string): string {
   const short = Object.hasOwn(SHORT, dataset) ? SHORT[dataset]! : dataset;
+  // Vega looks labels up in plain objects
+  if (short in Object.prototype) return `${short} (set)`;
   if (short.length <= MOST) return short;
   const isAlone =
     Object.hasOwn(MWE_SETS, dataset) && longSets.filter((name) => ends(name) === ends(dataset)).length === 1;

@@ -67,7 +67,7 @@ export function panelChart(o: {
       encoding: { y: { datum: 0 } },
     },
     {
-      transform: only(o.line),
+      transform: [...only(o.line), { filter: "isFinite(datum.low) && isFinite(datum.high)" }],
       mark: { type: "area", opacity: 0.35 },
       encoding: {
         x,
@@ -184,7 +184,7 @@ export function scatterChart(o: {
 }
 
 /** Shares of the scale beyond which white text has more contrast than black: 4.58 at both, where they are equal. */
-const [DARK_BLUE, DARK_ORANGE] = [0.788, 0.889];
+const [DARK_BLUE, DARK_ORANGE] = [0.788, 0.904];
 
 export interface HeatCell {
   readonly row: string;

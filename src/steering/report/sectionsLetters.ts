@@ -14,6 +14,7 @@ import {
   type Group,
   groupsOf,
   inGroup,
+  modelSuffixes,
   type ReportFigure,
   type ReportSection,
   type ReportTable,
@@ -188,13 +189,14 @@ function ordersFigure(study: StudyData, group: Group, rows: readonly OrderRow[])
 export function formatsSection(study: StudyData): ReportSection | undefined {
   const rows = formats(study);
   if (rows.length === 0) return undefined;
+  const suffixes = modelSuffixes(study.models);
   const figures = study.models.flatMap((model): ReportFigure[] => {
     const its = rows.filter((r) => r.model === model);
     if (its.length === 0) return [];
     const more = its.filter((r) => r.completionLow > r.choiceHigh).length;
     return [
       {
-        id: `formats${study.models.length > 1 ? `-${model.replace(/[^A-Za-z0-9.-]+/g, "_")}` : ""}`,
+        id: `formats${suffixes.get(model)!}`,
         title: "The same concept as a choice and as a completion",
         says: `In ${more} of ${plural(its.length, "concept")} the plain completion is steered more than the A/B choice, with intervals apart: so much of steerability is the format, with what comes with it (template, layer, length of the vector).`,
         n: `${plural(its.length, "concept")}, ${counted(its)} items, the same sentences in both formats; ${formatText(its, "choice")}; ${formatText(its, "completion")}`,

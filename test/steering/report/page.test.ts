@@ -70,4 +70,15 @@ describeNeeding(needChromium, "the page", () => {
         expect(said).toEqual([]);
         await page.close();
       }, 30_000);
+
+  it("prints its tables, which are closed on the screen", async () => {
+    const page = await browser.newPage({ viewport: { width: 794, height: 1100 } });
+    await page.goto(pathToFileURL(join(folder, "index.html")).href);
+    const shown = (): Promise<boolean[]> =>
+      page.evaluate(() => [...document.querySelectorAll("table")].map((t) => t.checkVisibility()));
+    expect(new Set(await shown())).toEqual(new Set([false]));
+    await page.emulateMedia({ media: "print" });
+    expect(new Set(await shown())).toEqual(new Set([true]));
+    await page.close();
+  }, 30_000);
 });

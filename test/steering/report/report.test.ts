@@ -10,6 +10,7 @@ import { StudyData } from "../../../src/steering/experiments/studyData.ts";
 import type { ReportContent } from "../../../src/steering/report/content.ts";
 import { tableCsv } from "../../../src/steering/report/markdown.ts";
 import { number, percent, pValue, shortName } from "../../../src/steering/report/names.ts";
+import { heatChart } from "../../../src/steering/report/planeCharts.ts";
 import { EXPERIMENTS, reportContent } from "../../../src/steering/report/report.ts";
 import { COLOURS } from "../../../src/steering/report/theme.ts";
 import { smaller, writeReport } from "../../../src/steering/report/writeReport.ts";
@@ -145,6 +146,26 @@ it("reports a run of one set without controls", async () => {
   for (const { spec } of small.sections.flatMap((s) => s.figures)) expect(await svgOf(spec)).not.toContain("NaN");
 });
 
+it.each([
+  ["one item", "d", 1],
+  ["a set that is named like what every object has", "constructor", 9],
+])("draws %s", async (_, dataset, count) => {
+  const units = [dataset, "e"].map((name, d) =>
+    syntheticUnit({ dataset: name, count, layers: [3, 5], slope: (i) => 1 + wobble(i, d) }),
+  );
+  const { sections } = reportContent({ study: new StudyData(units), title: "", facts: [], command: () => "" });
+  for (const { id, spec } of sections.flatMap((s) => s.figures)) expect(await svgOf(spec), id).not.toContain("NaN");
+});
+
+it("gives models files of their own, on file systems that ignore case too", () => {
+  const study = new StudyData(syntheticStudy(["org/a", "org_a", "Org/a"]), { bootstrap: { resamples: 20 } });
+  const { sections } = reportContent({ study, title: "", facts: [], command: () => "" });
+  for (const ids of [sections.flatMap((s) => s.figures), sections.flatMap((s) => s.tables)].map((all) =>
+    all.map(({ id }) => id.toLowerCase()),
+  ))
+    expect(new Set(ids).size).toBe(ids.length);
+}, 30_000);
+
 it("leaves out what two multipliers cannot show", () => {
   const study = new StudyData([syntheticUnit({ slope: (i) => 1 + wobble(i), count: 3, multipliers: [-1, 1] })]);
   const { sections } = reportContent({ study, title: "two", facts: [], command: () => "" });
@@ -179,27 +200,47 @@ it("writes numbers and names for people", () => {
   expect(shortName("willingness-to-use-physical-force-to-achieve-benevolent-goals")).toBe("willing-force");
   expect(shortName("a".repeat(40))).toHaveLength(24);
   expect(shortName(`${"a".repeat(20)}b${"a".repeat(20)}`)).not.toBe(shortName("a".repeat(41)));
-  expect(shortName("constructor")).toBe("constructor");
+  expect(shortName("constructor")).toBe("constructor (set)");
   const labels = Object.keys(MWE_SETS).map(shortName);
   expect(new Set(labels).size).toBe(152);
   expect(Math.max(...labels.map((label) => label.length))).toBe(24);
 });
 
+function luminance(hex: string): number {
+  const [r, g, b] = [1, 3, 5]
+    .map((i) => Number.parseInt(hex.slice(i, i + 2), 16) / 255)
+    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+}
+
+function contrast(a: string, b: string): number {
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high! + 0.05) / (low! + 0.05);
+}
+
 it("has colours that stand out from both pages", () => {
-  const luminance = (hex: string): number => {
-    const [r, g, b] = [1, 3, 5]
-      .map((i) => Number.parseInt(hex.slice(i, i + 2), 16) / 255)
-      .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-  };
-  const contrast = (a: string, b: string): number => {
-    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-    return (high! + 0.05) / (low! + 0.05);
-  };
   for (const [name, { light, dark }] of Object.entries(COLOURS)) {
     if (name === "grid") continue;
     const least = name === "ink" || name === "muted" ? 4.5 : 2.9;
     expect(contrast(light, "#f6f8fa"), `${name} light`).toBeGreaterThan(least);
     expect(contrast(dark, "#1a2027"), `${name} dark`).toBeGreaterThan(least);
+  }
+});
+
+it("writes numbers into heat cells that can be read on every colour of the scale", async () => {
+  const hex = (colour: string): string =>
+    colour.startsWith("rgb")
+      ? `#${[...colour.matchAll(/\d+/g)].map(([n]) => Number(n).toString(16).padStart(2, "0")).join("")}`
+      : colour.replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
+  const steps = Array.from({ length: 401 }, (_, i) => i);
+  for (const diverging of [false, true]) {
+    const cells = steps.map((i) => ({ row: `r${i}`, column: "c", value: diverging ? i / 200 - 1 : i / 400 }));
+    const rows = cells.map((c) => c.row);
+    const titles = { rowTitle: "", columnTitle: "", legend: "" };
+    const svg = await svgOf(heatChart({ cells, rows, columns: ["c"], ...titles, diverging, most: 1 }));
+    const grounds = [...svg.matchAll(/ fill="(rgb\([^"]*\))"/g)].map((m) => hex(m[1]!));
+    const texts = [...svg.matchAll(/<text[^>]*font-size="9px"[^>]*fill="([^"]*)"/g)].map((m) => hex(m[1]!));
+    expect([grounds.length, texts.length]).toEqual([401, 401]);
+    expect(Math.min(...steps.map((i) => contrast(grounds[i]!, texts[i]!)))).toBeGreaterThanOrEqual(4.5);
   }
 });
