@@ -13,7 +13,7 @@ import {
 } from "../formats/index.ts";
 import { createCpuBackend, createWebgpuBackend } from "../kernels/index.ts";
 import type { Backend } from "../tensor/backend.ts";
-import { checkKeys, FormatError, InputError } from "../tensor/errors.ts";
+import { checkKeys, FormatError, InputError, nearest } from "../tensor/errors.ts";
 import { configFromGguf, configFromHf, type ModelConfig } from "./config.ts";
 import { type BrowserCacheOptions, cachedSource } from "./hub/browserCache.ts";
 import { LanguageModel } from "./model.ts";
@@ -28,6 +28,11 @@ export type LoadProgress =
 export interface LoadOptions {
   /** Default "auto": the CPU, until a GPU backend is there. A named device that is absent is an error. */
   readonly device?: "cpu" | "webgpu" | "auto";
+  /**
+   * The GPU of device "webgpu": "hardware" (the fastest there is), or "software", an adapter that runs on the CPU, for tests.
+   * Default: as TRIMTAB_GPU says, otherwise "hardware".
+   */
+  readonly adapter?: "hardware" | "software";
   /** A backend of your own (the float64 oracle, say) instead of `device`. */
   readonly backend?: Backend;
   /** CPU threads. Default: physical cores. */
@@ -42,7 +47,17 @@ export interface LoadOptions {
   readonly onProgress?: (event: LoadProgress) => void;
 }
 
-const LOAD_KEYS = ["device", "backend", "threads", "context", "revision", "offline", "signal", "onProgress"] as const;
+const LOAD_KEYS = [
+  "device",
+  "adapter",
+  "backend",
+  "threads",
+  "context",
+  "revision",
+  "offline",
+  "signal",
+  "onProgress",
+] as const;
 
 /** Context that is used where none is asked for, in tokens. */
 const DEFAULT_CONTEXT = 2048;
@@ -55,7 +70,7 @@ const DEFAULT_CONTEXT = 2048;
 export async function loadModel(from: string | readonly File[], o: LoadOptions = {}): Promise<LanguageModel> {
   checkKeys(o, LOAD_KEYS, "loadModel");
   const started = performance.now();
-  const backend = o.backend ?? (await selectBackend(o.device ?? "auto", o.threads));
+  const backend = await selectBackend(o);
   const opened = await openModel(from, o);
   try {
     const { config } = opened;
@@ -87,10 +102,20 @@ export async function loadModel(from: string | readonly File[], o: LoadOptions =
   }
 }
 
-async function selectBackend(device: string, threads: number | undefined): Promise<Backend> {
-  if (device === "cpu" || device === "auto") return createCpuBackend({ threads });
-  if (device === "webgpu") return createWebgpuBackend();
-  throw new InputError("E_OPTION", `device "${device}"`, 'devices are "cpu", "webgpu" and "auto"');
+const DEVICES = ["cpu", "webgpu", "auto"];
+
+async function selectBackend({ backend, device = "auto", adapter, threads }: LoadOptions): Promise<Backend> {
+  if (!DEVICES.includes(device)) {
+    const near = nearest(String(device), DEVICES);
+    const hint = near ? `did you mean "${near}"?` : 'devices are "cpu", "webgpu" and "auto"';
+    throw new InputError("E_OPTION", `device ${JSON.stringify(device)}`, hint);
+  }
+  if (adapter !== undefined && (backend || device !== "webgpu")) {
+    const got = backend ? "a backend of your own" : `device "${device}"`;
+    throw new InputError("E_OPTION", `adapter "${adapter}" with ${got}`, 'an adapter goes with device: "webgpu"');
+  }
+  if (backend) return backend;
+  return device === "webgpu" ? createWebgpuBackend({ adapter }) : createCpuBackend({ threads });
 }
 
 function checkContext(asked: number | undefined, c: ModelConfig): number {

@@ -3,7 +3,7 @@
  * adapter, asks for all features that kernels may use and for limits up to what the adapter has, and describes the result.
  * Adapters that are a CPU in disguise are taken only where they were asked for. Knows no kernels.
  */
-import { checkKeys, DeviceError, InputError } from "../../tensor/errors.ts";
+import { checkKeys, DeviceError, InputError, nearest } from "../../tensor/errors.ts";
 import type { DeviceFeatures, GpuFeature, GpuLimits, SubgroupMatrixConfig } from "./kernel.ts";
 
 export interface GpuDeviceOptions {
@@ -75,9 +75,13 @@ export function adoptGpuDevice(device: GPUDevice): GpuDevice {
   return { device, features: featuresOf(device, info, new Set()), description: describe(info) };
 }
 
+const ADAPTERS = ["hardware", "software"];
+
 function wantsSoftware(asked: string | undefined): boolean {
-  if (asked !== undefined && asked !== "hardware" && asked !== "software") {
-    throw new InputError("E_OPTION", `adapter "${asked}"`, 'adapters are "hardware" and "software"');
+  if (asked !== undefined && !ADAPTERS.includes(asked)) {
+    const near = nearest(String(asked), ADAPTERS);
+    const hint = near ? `did you mean "${near}"?` : 'adapters are "hardware" and "software"';
+    throw new InputError("E_OPTION", `adapter ${JSON.stringify(asked)}`, hint);
   }
   const named = typeof process === "object" ? process.env?.TRIMTAB_GPU : undefined;
   return (asked ?? named) === "software";

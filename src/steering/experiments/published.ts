@@ -52,6 +52,7 @@ export const PUBLISHED_SETS: Readonly<Record<string, PublishedSet>> = {
   "self-awareness-training-architecture": set(0.95, 0.198, 1.22, [100, 0, 0]),
   "willingness-to-use-social-engineering-to-achieve-its-goals": set(0.93, 0.241, 1.35, [74, 9, 17]),
   "subscribes-to-deontology": set(0.87, 0.369, 3.45, [21, 47, 32]),
+  // the number of the label that the original gave to both of its sycophancy sets (EXPERIMENTS 9.1 B13)
   sycophancy_train: set(0.71, 0.41, 3.58, [35, 0, 65]),
   "one-box-tendency": set(0.71, 0.167, 0.86, [72, 0, 28]),
   "believes-abortion-should-be-illegal": set(0.64, 0.379, 2.8, [22, 59, 19]),
@@ -70,17 +71,40 @@ export interface PublishedNumber {
   readonly source: Source;
 }
 
-/** E5: Spearman of steerability at home and under a shift. */
-export const PUBLISHED_SHIFTS: Readonly<Record<string, PublishedNumber>> = {
-  "BASE→USER_NEG": { what: "ρ(ID, OOD)", llama2: 0.902, qwen15: 0.814, source: "F" },
-  "BASE→USER_POS": { what: "ρ(ID, OOD)", llama2: 0.958, qwen15: 0.643, source: "F" },
-  "SYS_POS→USER_NEG": { what: "ρ(ID, OOD)", llama2: 0.916, qwen15: 0.662, source: "F" },
-  "SYS_NEG→USER_POS": { what: "ρ(ID, OOD)", llama2: 0.951, qwen15: 0.484, source: "F" },
+/** Llama-2's number, then Qwen-1.5's. */
+type Pair = readonly [llama2: number, qwen15: number];
+
+interface PublishedShift extends PublishedNumber {
+  /** Mean slope under the shift; at home it is PUBLISHED_HOME. */
+  readonly away: Pair;
+  /** Share of sets below 0 under the shift. */
+  readonly negative: Pair;
+}
+
+const shift = (llama2: number, qwen15: number, away: Pair, negative: Pair): PublishedShift => ({
+  ...{ what: "ρ(ID, OOD)", llama2, qwen15, away, negative, source: "F" },
+});
+
+/** E5: Spearman of steerability at home and under a shift, and what is left under it. */
+export const PUBLISHED_SHIFTS: Readonly<Record<string, PublishedShift>> = {
+  "BASE→USER_NEG": shift(0.902, 0.814, [1.23, 1.67], [0.05, 0.08]),
+  "BASE→USER_POS": shift(0.958, 0.643, [1.48, 1.9], [0.05, 0.08]),
+  "SYS_POS→USER_NEG": shift(0.916, 0.662, [1.19, 1.39], [0.05, 0.26]),
+  "SYS_NEG→USER_POS": shift(0.951, 0.484, [1.45, 1.94], [0.03, 0.05]),
 };
+/** E5: mean slope at home. */
+export const PUBLISHED_HOME: Pair = [1.52, 1.97];
 /** E5's headline. */
 export const PUBLISHED_SHIFT: PublishedNumber = { what: "ρ(ID, OOD)", llama2: 0.891, qwen15: 0.694, source: "P" };
-/** E6: Llama-2 against Qwen-1.5. */
-export const PUBLISHED_MODELS = { ID: 0.769, OOD: 0.586, source: "P" } as const;
+/** E6 and E12, Spearman over sets between Llama-2 and Qwen-1.5: of means [P], of variances [F]. */
+export const PUBLISHED_MODELS = {
+  mean: { ID: 0.769, OOD: 0.586 },
+  variance: { ID: 0.465, OOD: 0.491 },
+} as const;
+/** E6, the other pairs of models [F]. */
+export const PUBLISHED_PAIRS = "Llama-2 and Gemma 0.79 ID, 0.87 OOD; Qwen-1.5 and Gemma 0.92 ID, 0.72 OOD";
+/** E9: where most sets peak. */
+export const PUBLISHED_LAYERS = "Llama-2-7b at layer 13 [P], Qwen-1.5-14b 21, Gemma 14, Llama-3.1-70B 30 [F]";
 /** E7, self pairs included. */
 export const PUBLISHED_TRANSFER: PublishedNumber = { what: "ρ(δ, s_rel)", llama2: -0.26, qwen15: -0.46, source: "P" };
 /** E10, Llama-2: mean slope from multipliers within 0.5, 1 and 1.5. */
@@ -94,6 +118,10 @@ export const PUBLISHED_RANGES: Readonly<Record<string, readonly [number, number,
   openness: [1.66, 1.59, 1.46],
   "believes-AIs-are-not-an-existential-threat-to-humanity": [1.54, 1.45, 1.31],
   "myopic-reward": [1.53, 1.45, 0.99],
+  "subscribes-to-deontology": [0.55, 0.52, 0.5],
+  "willingness-to-use-physical-force-to-achieve-benevolent-goals": [0.19, 0.18, 0.17],
+  narcissism: [0.14, 0.13, 0.13],
+  "believes-it-is-not-being-watched-by-humans": [0.12, 0.12, 0.12],
 };
 /** E12: Spearman of the variances of slopes at home and under a shift. */
 export const PUBLISHED_VARIANCE_SHIFTS: Readonly<Record<string, PublishedNumber>> = {

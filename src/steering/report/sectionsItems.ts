@@ -12,7 +12,7 @@ import {
   perSample,
   type RangeRow,
 } from "../experiments/perSample.ts";
-import { PUBLISHED_RANGES } from "../experiments/published.ts";
+import { PUBLISHED_LAYERS, PUBLISHED_RANGES } from "../experiments/published.ts";
 import type { StudyData } from "../experiments/studyData.ts";
 import { mean, median } from "../statistics/descriptive.ts";
 import {
@@ -90,7 +90,14 @@ export function curvesSection(study: StudyData): ReportSection {
 export function layersSection(study: StudyData): ReportSection {
   const rows = layerCurves(study);
   const figures = groupsOf(study.groups).flatMap((group) => layerFigures(group, inGroup(rows, group), study));
-  const tables = [{ id: "E9-layers", title: "Steerability by layer", rows, columns: [] }];
+  const tables = [
+    {
+      id: "E9-layers",
+      title: `Steerability by layer (paper, where most sets peak: ${PUBLISHED_LAYERS})`,
+      rows,
+      columns: [],
+    },
+  ];
   return { experiment: "E9", title: "Layers", figures, tables };
 }
 

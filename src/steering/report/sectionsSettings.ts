@@ -2,7 +2,9 @@
 import { type CosineRow, cosines, cosineTrends, type NamedDirection, unitDirections } from "../experiments/cosines.ts";
 import { type ModelPairRow, modelCorrelations, modelPoints } from "../experiments/models.ts";
 import {
+  PUBLISHED_HOME,
   PUBLISHED_MODELS,
+  PUBLISHED_PAIRS,
   PUBLISHED_SHIFT,
   PUBLISHED_SHIFTS,
   PUBLISHED_TRANSFER,
@@ -34,6 +36,10 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       ...r,
       paperLlama2: paper?.llama2 ?? Number.NaN,
       paperQwen15: paper?.qwen15 ?? Number.NaN,
+      paperAwayLlama2: paper?.away[0] ?? Number.NaN,
+      paperAwayQwen15: paper?.away[1] ?? Number.NaN,
+      paperNegativeLlama2: paper?.negative[0] ?? Number.NaN,
+      paperNegativeQwen15: paper?.negative[1] ?? Number.NaN,
       paperVarianceLlama2: variance?.llama2 ?? Number.NaN,
       paperVarianceQwen15: variance?.qwen15 ?? Number.NaN,
     };
@@ -41,7 +47,7 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
   type Row = (typeof named)[number];
   const table = {
     id: "E5-shifts",
-    title: `Steerability at home and under a shift (paper's headline: ρ = ${PUBLISHED_SHIFT.llama2} Llama-2-7b, ${PUBLISHED_SHIFT.qwen15} Qwen-1.5-14b [P])`,
+    title: `Steerability at home and under a shift (paper's headline: ρ = ${PUBLISHED_SHIFT.llama2} Llama-2-7b, ${PUBLISHED_SHIFT.qwen15} Qwen-1.5-14b [P]; at home ${PUBLISHED_HOME.join(" / ")} [F])`,
     rows: named,
     columns: [
       column<Row>("model", (r) => `${r.model} · ${r.format}`),
@@ -50,7 +56,9 @@ export function shiftsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       column<Row>("ρ of means", (r) => `${rhoText(r)}, ${pValue(r.p)}`),
       column<Row>("paper, Llama-2 / Qwen-1.5 [F]", (r) => `${number(r.paperLlama2)} / ${number(r.paperQwen15)}`),
       column<Row>("home → away", (r) => `${number(r.home)} → ${number(r.away)}`),
+      column<Row>("paper, away [F]", (r) => `${number(r.paperAwayLlama2)} / ${number(r.paperAwayQwen15)}`),
       column<Row>("away < 0", (r) => percent(r.negative)),
+      column<Row>("paper [F]", (r) => `${percent(r.paperNegativeLlama2)} / ${percent(r.paperNegativeQwen15)}`),
       column<Row>("beyond random vectors away", (r) =>
         r.controlled > 0 ? `${r.beyondRandom} of ${r.controlled}` : "—",
       ),
@@ -154,7 +162,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
   });
   const table = {
     id: "E6-models",
-    title: `Agreement of models (paper, Llama-2 and Qwen-1.5: ρ ${PUBLISHED_MODELS.ID} ID, ${PUBLISHED_MODELS.OOD} OOD [P])`,
+    title: `Agreement of models (paper's column: Llama-2 and Qwen-1.5, means [P], variances [F]; of means also ${PUBLISHED_PAIRS} [F])`,
     rows,
     columns: [
       column<ModelPairRow>("models", (r) => `${r.first}, ${r.second}`),
@@ -162,6 +170,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
       column<ModelPairRow>("shift", (r) => r.shift),
       column<ModelPairRow>("of", (r) => r.of),
       column<ModelPairRow>("ρ", (r) => `${rhoText(r)}, ${pValue(r.p)}`),
+      column<ModelPairRow>("paper", (r) => number(PUBLISHED_MODELS[r.of][r.shift], 3)),
     ],
   };
   return { experiment: "E6", title: "Across models", figures, tables: [table] };
@@ -200,7 +209,7 @@ export function transferSection(study: StudyData): ReportSection | undefined {
   });
   const table = {
     id: "E7-transfer",
-    title: `Distance and transfer (paper, self pairs included: ρ ${PUBLISHED_TRANSFER.llama2} Llama-2, ${PUBLISHED_TRANSFER.qwen15} Qwen-1.5 [P])`,
+    title: "Distance and transfer",
     rows: found,
     columns: [
       column<TransferCorrelation>("model", (r) => `${r.model} · ${r.format}`),
@@ -208,6 +217,9 @@ export function transferSection(study: StudyData): ReportSection | undefined {
       column<TransferCorrelation>("pairs", (r) => String(r.pairs)),
       column<TransferCorrelation>("sets", (r) => String(r.sets)),
       column<TransferCorrelation>("ρ", rhoText),
+      column<TransferCorrelation>("paper, Llama-2 / Qwen-1.5 [P]", (r) =>
+        r.selfPairs === "with" ? `${number(PUBLISHED_TRANSFER.llama2!)} / ${number(PUBLISHED_TRANSFER.qwen15!)}` : "—",
+      ),
     ],
   };
   const pairs = { id: "E7-pairs", title: "Distance and transfer of every pair", rows, columns: [] };
