@@ -26,7 +26,7 @@ export type LoadProgress =
   | { readonly type: "load"; readonly done: number; readonly total: number };
 
 export interface LoadOptions {
-  /** Default "auto": the CPU, until a GPU backend is there. A named device that is absent is an error. */
+  /** Default "auto": the CPU. A named device that is absent is an error. */
   readonly device?: "cpu" | "webgpu" | "auto";
   /**
    * The GPU of device "webgpu": "hardware" (the fastest there is), or "software", an adapter that runs on the CPU, for tests.

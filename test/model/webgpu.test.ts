@@ -8,7 +8,7 @@ import { beforeAll, expect, it } from "vitest";
 import { createCpuBackend } from "../../src/kernels/index.ts";
 import { type HookName, type LanguageModel, loadModel, type SamplingOptions } from "../../src/model/index.ts";
 import { maxAbs, readGoldens, worstRowError } from "../support/goldens.ts";
-import { needGpu, testGpu } from "../support/gpu.ts";
+import { needGpu, testAdapter, testGpu } from "../support/gpu.ts";
 import { defaultModelPath, describeNeeding, fixtures, needModel } from "../support/needs.ts";
 import { loadTiny, TINY_MODELS } from "../support/tiny.ts";
 
@@ -66,6 +66,23 @@ describeNeeding(needGpu, "tiny models on the GPU", async () => {
   });
 
   it("frees what models and runs took", () => expect(backend.counters.liveBytes).toBe(0));
+});
+
+describeNeeding(needGpu, "loading onto the GPU", () => {
+  const tiny = join(fixtures, "tiny", "llama");
+
+  it("takes the adapter that was asked for", async () => {
+    const model = await loadModel(tiny, { device: "webgpu", adapter: testAdapter });
+    expect(model.backend.name).toBe("webgpu");
+    model.backend.dispose();
+  });
+
+  it("refuses devices and adapters that do not exist, and an adapter for the CPU", async () => {
+    const refused = (o: object) => expect(loadModel(tiny, o)).rejects;
+    await refused({ device: "webgp" }).toMatchObject({ code: "E_OPTION", hint: 'did you mean "webgpu"?' });
+    await refused({ device: "webgpu", adapter: "softwear" }).toMatchObject({ hint: 'did you mean "software"?' });
+    await refused({ adapter: "software" }).toThrow(/adapter "software" with device "auto"/);
+  });
 });
 
 const isFull = process.env.TRIMTAB_GPU_FULL === "1";

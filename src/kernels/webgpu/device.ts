@@ -7,7 +7,7 @@ import { checkKeys, DeviceError, InputError, nearest } from "../../tensor/errors
 import type { DeviceFeatures, GpuFeature, GpuLimits, SubgroupMatrixConfig } from "./kernel.ts";
 
 export interface GpuDeviceOptions {
-  /** `software` takes an adapter that runs on the CPU (SwiftShader, lavapipe); also by TRIMTAB_GPU=software. Default: none of these. */
+  /** `software` takes an adapter that runs on the CPU (SwiftShader, lavapipe); also by TRIMTAB_GPU=software. Default: `hardware`, the fastest. */
   readonly adapter?: "hardware" | "software";
   /** Optional features to do without, for tests of the paths that need none. */
   readonly without?: readonly GpuFeature[];
@@ -78,13 +78,16 @@ export function adoptGpuDevice(device: GPUDevice): GpuDevice {
 const ADAPTERS = ["hardware", "software"];
 
 function wantsSoftware(asked: string | undefined): boolean {
-  if (asked !== undefined && !ADAPTERS.includes(asked)) {
-    const near = nearest(String(asked), ADAPTERS);
-    const hint = near ? `did you mean "${near}"?` : 'adapters are "hardware" and "software"';
-    throw new InputError("E_OPTION", `adapter ${JSON.stringify(asked)}`, hint);
-  }
-  const named = typeof process === "object" ? process.env?.TRIMTAB_GPU : undefined;
-  return (asked ?? named) === "software";
+  const named = (typeof process === "object" && process.env?.TRIMTAB_GPU) || undefined;
+  const wanted = asked ?? named ?? "hardware";
+  if (ADAPTERS.includes(wanted)) return wanted === "software";
+  const near = nearest(String(wanted), ADAPTERS);
+  const hint = near ? `did you mean "${near}"?` : 'adapters are "hardware" and "software"';
+  throw new InputError(
+    "E_OPTION",
+    `${asked === undefined ? "TRIMTAB_GPU" : "adapter"} ${JSON.stringify(wanted)}`,
+    hint,
+  );
 }
 
 /**

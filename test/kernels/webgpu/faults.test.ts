@@ -63,6 +63,11 @@ describe("opening a device", () => {
   it("refuses unknown options", async () => {
     await expect(createWebgpuBackend({ adaptor: "software" } as never)).rejects.toThrow(/did you mean "adapter"/);
     await expect(createWebgpuBackend({ adapter: "gpu" } as never)).rejects.toThrow(InputError);
+    await expect(createWebgpuBackend({ adapter: "sofware" } as never)).rejects.toMatchObject({
+      hint: 'did you mean "software"?',
+    });
+    vi.stubEnv("TRIMTAB_GPU", "hard");
+    await expect(createWebgpuBackend()).rejects.toThrow(/TRIMTAB_GPU "hard"/);
   });
 });
 
