@@ -106,7 +106,7 @@ export async function benchGpu(args: readonly string[]): Promise<number> {
   const cases = gpuCases(software).filter((c) => c.name.includes(o.filter));
   const rows = await benchKernels(backend, clock, roof, cases);
   const load: ModelLoad = software
-    ? { prefillTokens: 16, decodeTokens: 4, rounds: Number(o.rounds) }
+    ? { prefillTokens: 16, decodeTokens: 8, rounds: Number(o.rounds) }
     : { prefillTokens: 256, decodeTokens: 64, rounds: Number(o.rounds) };
   if (!o["no-model"]) rows.push(...(await benchGpuModel(o.model, backend, load)));
   backend.dispose();
