@@ -18,7 +18,11 @@ await serve(async () => {
   const given = inputs();
   const model = matMulModel({ M: size, K: size, N: size }, given.wt);
   const session = await ort.InferenceSession.create(model, { executionProviders: ["webgpu"] });
-  const x = new ort.Tensor("float32", given.x, [size, size]);
+  const device = await ort.env.webgpu.device;
+  const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
+  const buffer = device.createBuffer({ size: given.x.byteLength, usage: STORAGE | COPY_DST | COPY_SRC });
+  device.queue.writeBuffer(buffer, 0, given.x);
+  const x = ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims: [size, size] });
   const run = async () => (await session.run({ x })).y.data;
   check(await run(), given);
   await best(run, 500, 3);
