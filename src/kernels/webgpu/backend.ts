@@ -34,7 +34,7 @@ import { probeMatrixDialect } from "./wgsl/matmulMatrix.wgsl.ts";
 export interface WebgpuBackendOptions extends GpuDeviceOptions {
   /** A device of your own; `dispose` leaves it alone. */
   readonly device?: GPUDevice;
-  /** Linear and attention by their plainest kernels: tells a fault of a tuned kernel or a driver from others. Slow. */
+  /** The plainest kernels, the same on every device: tells a fault of a tuned kernel or a driver from others. Slow. */
   readonly simpleKernels?: boolean;
 }
 

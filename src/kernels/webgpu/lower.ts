@@ -40,7 +40,7 @@ export function lowerCalls(calls: readonly OpCall[], ctx: LowerContext): (Dispat
     const next = calls[i + 1];
     if (call.op === "host") out.push(call);
     else if (next && storesWhatItRotates(call, next, ctx)) {
-      out.push(...lowerRope(call as CallOf<"rope">, next as CallOf<"storeKv">));
+      out.push(...lowerRope(call as CallOf<"rope">, ctx, next as CallOf<"storeKv">));
       i++;
     } else out.push(...lowerCall(call, ctx));
   }
@@ -52,7 +52,7 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
     case "embed":
       return lowerEmbed(call, ctx);
     case "norm":
-      return lowerNorm(call);
+      return lowerNorm(call, ctx);
     case "affine":
       return lowerAffine(call);
     case "linear":
@@ -60,7 +60,7 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
     case "columns":
       return lowerColumns(call, ctx);
     case "rope":
-      return lowerRope(call);
+      return lowerRope(call, ctx);
     case "storeKv":
       return lowerStoreKv(call);
     case "attention":
@@ -68,7 +68,7 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
     case "attnScores":
       return lowerAttnScores(call);
     case "softmax":
-      return lowerSoftmax(call);
+      return lowerSoftmax(call, ctx);
     case "attnMix":
       return lowerAttnMix(call);
     case "glu":
@@ -80,9 +80,9 @@ function lowerCall(call: Exclude<OpCall, HostCall>, ctx: LowerContext): readonly
     case "steer":
       return lowerSteer(call);
     case "ablate":
-      return lowerAblate(call);
+      return lowerAblate(call, ctx);
     case "logSumExp":
-      return lowerLogSumExp(call);
+      return lowerLogSumExp(call, ctx);
     case "topK":
       return lowerTopK(call, ctx);
     case "sumRows":

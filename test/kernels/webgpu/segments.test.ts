@@ -110,7 +110,7 @@ describeNeeding(needGpu, "the backend", async () => {
     backend.run([{ op: "gatherRows", x, rows, y: x.rows(2, 4) }]);
     expect([...((await x.rows(2, 4).read()) as Float32Array)]).toEqual([4, 5, 6, 7, 0, 1, 2, 3]);
     const softmax = { op: "softmax", x, y: x } as const;
-    expect(() => backend.run([softmax])).toThrow(/"softmax\/64" reads and writes resid through two bindings/);
+    expect(() => backend.run([softmax])).toThrow(/"softmax\/\d+" reads and writes resid through two bindings/);
   });
 
   it("keeps the order of runs, writes and reads, with memory that was freed in between", async () => {

@@ -3,7 +3,7 @@
  * zeros removes nothing. One workgroup a row: x·v and v·v in one walk, then the update.
  * Traffic: 8·T·D bytes read, 4·T·D written.
  */
-import { type CallOf, type Dispatch, elementOffset, foldedGrid, reads, writes } from "../kernel.ts";
+import { type CallOf, type Dispatch, elementOffset, foldedGrid, type LowerContext, reads, writes } from "../kernel.ts";
 import { reducers, reduceThreads } from "./reduce.wgsl.ts";
 
 const ablateCode = (threads: number): string => /* wgsl */ `
@@ -36,8 +36,8 @@ ${reducers(threads, "sum")}
   for (var d = lane; d < p.D; d += ${threads}u) { x[row + d] -= share * vectors[v + d]; }
 }`;
 
-export function lowerAblate({ x, vectors, index }: CallOf<"ablate">): Dispatch[] {
-  const threads = reduceThreads(x.columns);
+export function lowerAblate({ x, vectors, index }: CallOf<"ablate">, ctx: LowerContext): Dispatch[] {
+  const threads = reduceThreads(x.columns, ctx);
   const T = x.elems / x.columns;
   return [
     {

@@ -4,7 +4,7 @@
  * play a GPU. The registers are written out, because SwiftShader keeps arrays in memory.
  * Traffic: keys and values once for each query row and head, from cache.
  */
-import { type Dispatch, writes } from "../kernel.ts";
+import { type Dispatch, foldedGrid, writes } from "../kernel.ts";
 import {
   type AttentionCall,
   attentionBindings,
@@ -21,10 +21,10 @@ const THREADS = 8;
 export const registerText = (Dh: number): string => /* wgsl */ `${attentionOperands(Dh)}
 @group(0) @binding(5) var<storage, read_write> z: array<vec4<f32>>;
 @compute @workgroup_size(${THREADS})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let h = id.x;
-  let t = id.y;
-  if (h >= p.H) { return; }
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let pair = id.x + id.y * groups.x * ${THREADS}u;
+  let t = pair / p.H;
+  let h = pair % p.H;
   let which = sequenceOf(t);
   if (which == p.S) { return; }
   let s = sequenceAt(which);
@@ -59,7 +59,7 @@ export function registerAttention(call: AttentionCall): Dispatch {
     code: () => registerText(Dh),
     bindings: [...attentionBindings(call), writes(call.z)],
     words: attentionWords(call),
-    grid: [Math.ceil(H / THREADS), queryRows(call), 1],
+    grid: foldedGrid(Math.ceil((queryRows(call) * H) / THREADS)),
     workgroupSize: [THREADS, 1, 1],
   };
 }

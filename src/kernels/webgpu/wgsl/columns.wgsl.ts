@@ -5,12 +5,10 @@
  */
 import type { DType } from "../../../tensor/dtype.ts";
 import { type CallOf, type Dispatch, elementOffset, foldedGrid, type LowerContext, reads, writes } from "../kernel.ts";
-import { reducers } from "./reduce.wgsl.ts";
+import { reducers, reduceThreads } from "./reduce.wgsl.ts";
 import { WEIGHT_FIELDS, weightReader, weightWords } from "./weights.wgsl.ts";
 
-const THREADS = 64;
-
-const columnsCode = (dtype: DType): string => /* wgsl */ `
+const columnsCode = (dtype: DType, threads: number): string => /* wgsl */ `
 struct Params {
   R: u32, C: u32, K: u32, firstRow: u32, rows: u32, xAt: u32, idsAt: u32, yAt: u32, ${WEIGHT_FIELDS}
 }
@@ -20,9 +18,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> ids: array<i32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 ${weightReader(dtype)}
-${reducers(THREADS, "sum")}
+${reducers(threads, "sum")}
 
-@compute @workgroup_size(${THREADS}) fn main(
+@compute @workgroup_size(${threads}) fn main(
   @builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
@@ -32,7 +30,7 @@ ${reducers(THREADS, "sum")}
   let mine = row < p.rows;
   let xRow = p.xAt + unit / p.C * p.K;
   var total = 0.0;
-  for (var i = lane; mine && 4u * i < p.K; i += ${THREADS}u) {
+  for (var i = lane; mine && 4u * i < p.K; i += ${threads}u) {
     let values = weights4(row, i);
     for (var c = 0u; c < 4u && 4u * i + c < p.K; c++) { total += x[xRow + 4u * i + c] * values[c]; }
   }
@@ -43,12 +41,13 @@ ${reducers(THREADS, "sum")}
 export function lowerColumns({ x, w, ids, y }: CallOf<"columns">, ctx: LowerContext): Dispatch[] {
   const K = w.shape[1];
   const R = x.elems / K;
+  const threads = reduceThreads(K / 4, ctx);
   return ctx.gpuMatrix(w).segments.map((s) => ({
-    key: `columns ${s.dtype}`,
-    code: () => columnsCode(s.dtype),
+    key: `columns ${s.dtype}/${threads}`,
+    code: () => columnsCode(s.dtype, threads),
     bindings: [{ buffer: s.buffer, access: "read" }, reads(x), reads(ids), writes(y)],
     words: [R, ids.elems, K, s.rowStart, s.n, ...[x, ids, y].map(elementOffset), ...weightWords(s)],
     grid: foldedGrid(R * ids.elems),
-    workgroupSize: [THREADS, 1, 1],
+    workgroupSize: [threads, 1, 1],
   }));
 }

@@ -2,7 +2,7 @@
  * logSumExp: y [T, 1] = log Σ expBelow(x[t]); NaN where the largest of a row is infinite. One workgroup a row, two walks.
  * Traffic: 4·T·N bytes read (8 where a row does not stay in cache).
  */
-import { type CallOf, type Dispatch, elementOffset, foldedGrid, reads, writes } from "../kernel.ts";
+import { type CallOf, type Dispatch, elementOffset, foldedGrid, type LowerContext, reads, writes } from "../kernel.ts";
 import { EXP_BELOW, reducers, reduceThreads } from "./reduce.wgsl.ts";
 
 const logSumExpCode = (threads: number): string => /* wgsl */ `
@@ -30,9 +30,9 @@ ${reducers(threads, "sum", "max")}
   if (lane == 0u) { y[p.yAt + r] = select(total / total, largest + log(total), total > 0.0); }
 }`;
 
-export function lowerLogSumExp({ x, y }: CallOf<"logSumExp">): Dispatch[] {
+export function lowerLogSumExp({ x, y }: CallOf<"logSumExp">, ctx: LowerContext): Dispatch[] {
   const n = x.columns;
-  const threads = reduceThreads(n);
+  const threads = reduceThreads(n, ctx);
   return [
     {
       key: `logSumExp/${threads}`,

@@ -6,7 +6,16 @@
  * Traffic: 4·T·D bytes read and as many written.
  */
 import type { NormKind } from "../../../tensor/backend.ts";
-import { type CallOf, type Dispatch, elementOffset, f32Bits, foldedGrid, reads, writes } from "../kernel.ts";
+import {
+  type CallOf,
+  type Dispatch,
+  elementOffset,
+  f32Bits,
+  foldedGrid,
+  type LowerContext,
+  reads,
+  writes,
+} from "../kernel.ts";
 import { reducers, reduceThreads } from "./reduce.wgsl.ts";
 
 interface NormForm {
@@ -82,13 +91,13 @@ ${reducers(o.threads, "sum")}
   }
 }`;
 
-export function lowerNorm(call: CallOf<"norm">): Dispatch[] {
+export function lowerNorm(call: CallOf<"norm">, ctx: LowerContext): Dispatch[] {
   const { kind, x, eps } = call;
   const D = x.columns;
   const T = x.elems / D;
   const given = OPERANDS.filter((name) => call[name] !== undefined);
   const has = Object.fromEntries(OPERANDS.map((name) => [name, given.includes(name)]));
-  const form = { kind, threads: reduceThreads(D), ...has } as NormForm;
+  const form = { kind, threads: reduceThreads(D, ctx), ...has } as NormForm;
   const at = OPERANDS.map((name) => (call[name] ? elementOffset(call[name]) : 0));
   return [
     {

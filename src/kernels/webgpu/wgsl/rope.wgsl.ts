@@ -4,8 +4,17 @@
  * registers. With `store`, k and v also go to row slots[t] of the caches: one dispatch less than `storeKv` after `rope`.
  * Traffic: 8 bytes an element of q and k; with `store`, 4 more written for k and 8 for v.
  */
-import { type CallOf, type Dispatch, elementOffset, f32Bits, foldedGrid, reads, writes } from "../kernel.ts";
-import { reducers } from "./reduce.wgsl.ts";
+import {
+  type CallOf,
+  type Dispatch,
+  elementOffset,
+  f32Bits,
+  foldedGrid,
+  type LowerContext,
+  reads,
+  writes,
+} from "../kernel.ts";
+import { reducers, reduceThreads } from "./reduce.wgsl.ts";
 
 interface RopeForm {
   readonly threads: number;
@@ -106,10 +115,11 @@ ${norm ? reducers(threads, "sum") : ""}
 }`;
 
 /** `store` follows the rope on the same qkv and is done along with it. */
-export function lowerRope(call: CallOf<"rope">, store?: CallOf<"storeKv">): Dispatch[] {
+export function lowerRope(call: CallOf<"rope">, ctx: LowerContext, store?: CallOf<"storeKv">): Dispatch[] {
   const { qkv, heads, positions, cos, sin, qGain, kGain, eps } = call;
   const T = positions.elems;
-  const form: RopeForm = { threads: heads.Dh <= 64 ? 32 : 64, norm: qGain !== undefined, store: store !== undefined };
+  const threads = Math.min(heads.Dh <= 64 ? 32 : 64, reduceThreads(heads.Dh, ctx));
+  const form: RopeForm = { threads, norm: qGain !== undefined, store: store !== undefined };
   const gains = qGain && kGain ? [qGain, kGain] : [];
   const at = (t: typeof qGain): number => (t ? elementOffset(t) : 0);
   return [

@@ -3,7 +3,7 @@
  * ones from cache. NaN and a row without a finite largest element give NaN, as the definition does.
  * Traffic: 4 bytes read and 4 written an element.
  */
-import { type CallOf, type Dispatch, elementOffset, foldedGrid, reads, writes } from "../kernel.ts";
+import { type CallOf, type Dispatch, elementOffset, foldedGrid, type LowerContext, reads, writes } from "../kernel.ts";
 import { EXP_BELOW, reducers, reduceThreads } from "./reduce.wgsl.ts";
 
 const softmaxCode = (threads: number): string => /* wgsl */ `
@@ -30,9 +30,9 @@ ${reducers(threads, "sum", "max")}
   for (var i = lane; i < p.n; i += ${threads}u) { y[p.yAt + r * p.n + i] = expBelow(x[row + i] - largest) / total; }
 }`;
 
-export function lowerSoftmax({ x, y }: CallOf<"softmax">): Dispatch[] {
+export function lowerSoftmax({ x, y }: CallOf<"softmax">, ctx: LowerContext): Dispatch[] {
   const n = x.columns;
-  const threads = reduceThreads(n);
+  const threads = reduceThreads(n, ctx);
   return [
     {
       key: `softmax/${threads}`,
