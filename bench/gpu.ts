@@ -108,7 +108,7 @@ export async function benchGpu(args: readonly string[]): Promise<number> {
   const load: ModelLoad = software
     ? { prefillTokens: 16, decodeTokens: 8, rounds: Number(o.rounds) }
     : { prefillTokens: 256, decodeTokens: 64, rounds: Number(o.rounds) };
-  if (!o["no-model"]) rows.push(...(await benchGpuModel(o.model, backend, load)));
+  if (!o["no-model"]) rows.push(...(await benchGpuModel(o.model, backend, load, roof)));
   backend.dispose();
   const report: Report = {
     environment: environment({
@@ -120,6 +120,7 @@ export async function benchGpu(args: readonly string[]): Promise<number> {
       clock: clock.stamps ? "timestamp queries" : "wall",
       "peak GFLOP/s": Number(roof.gflops.toPrecision(3)),
       "copy GB/s": Number(roof.gbytesPerSecond.toPrecision(3)),
+      "dispatch µs": Number((1000 * roof.dispatchMs).toPrecision(3)),
     }),
     rows,
   };

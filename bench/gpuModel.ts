@@ -1,13 +1,14 @@
 /**
  * Times the whole model on the GPU: prefill and decode, and what hooks cost a decode step: bare, with every residual stream
  * captured, steered, and with a JavaScript hook. The four are taken in turn, so that other work on the machine hits all.
- * Knows the recorder of a forward pass, no kernels.
+ * Beside each stands what as many empty dispatches take. Knows the recorder of a forward pass, no kernels.
  */
 import type { WebgpuBackend } from "../src/kernels/index.ts";
 import { recordForward } from "../src/model/forward.ts";
 import { compileHooks, type HookOptions } from "../src/model/hooks.ts";
 import { KvStore } from "../src/model/kvCache.ts";
 import { loadModel, type SteerableModel } from "../src/steering/index.ts";
+import type { GpuRoofline } from "./gpuRoofline.ts";
 import type { Row } from "./report.ts";
 
 export interface ModelLoad {
@@ -82,7 +83,12 @@ async function runSession(
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-export async function benchGpuModel(from: string, backend: WebgpuBackend, load: ModelLoad): Promise<Row[]> {
+export async function benchGpuModel(
+  from: string,
+  backend: WebgpuBackend,
+  load: ModelLoad,
+  roof: GpuRoofline,
+): Promise<Row[]> {
   const m = await loadModel(from, { backend });
   const cells = Object.entries(variants(m));
   const sessions = new Map<string, Session[]>();
@@ -114,7 +120,13 @@ export async function benchGpuModel(from: string, backend: WebgpuBackend, load: 
       name: `decode, ${name}`,
       unit: "tok/s",
       value: 1000 / Math.min(...steps),
-      also: { "median ms": median(steps), "time of bare": ratio, dispatches, submits },
+      also: {
+        "median ms": median(steps),
+        "time of bare": ratio,
+        dispatches,
+        submits,
+        "dispatches alone, ms": dispatches * roof.dispatchMs,
+      },
     });
   }
   return rows;

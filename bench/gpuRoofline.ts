@@ -1,6 +1,6 @@
 /**
- * What this adapter can do, measured: a loop of float32 multiply-adds in registers, and a stream copy larger than the caches.
- * Every GPU benchmark is given as a share of these. Knows no operation.
+ * What this adapter can do, measured: a loop of float32 multiply-adds in registers, a stream copy larger than the caches, and
+ * dispatches that do nothing but wait for each other. Every GPU benchmark is given as a share of these. Knows no operation.
  */
 import type { DeviceFeatures } from "../src/kernels/webgpu/kernel.ts";
 import type { GpuClock } from "./gpuClock.ts";
@@ -10,10 +10,14 @@ export interface GpuRoofline {
   readonly gflops: number;
   /** Read and written bytes together. */
   readonly gbytesPerSecond: number;
+  /** Of one dispatch of a pass that has to wait for the one before. */
+  readonly dispatchMs: number;
 }
 
 const SUMS = 16;
 const THREADS = 64;
+/** As many as a decode step of the default model has. */
+const DISPATCHES = 274;
 const STORAGE_AND_COPY = 0x80 | 0x8;
 
 /** Independent sums in scalars, as matmul keeps them. Their values cannot be foretold, or compilers would drop the loop. */
@@ -38,6 +42,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   y[at] = x[at];
 }`;
 
+const COUNT_TEXT = /* wgsl */ `
+@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn main() { y[0] += 1u; }`;
+
 export async function measureGpuRoofline(device: GPUDevice, f: DeviceFeatures, clock: GpuClock): Promise<GpuRoofline> {
   const [groups, rounds] = f.software ? [64, 256] : [8192, 2048];
   const copyBytes = f.software ? 16 << 20 : 128 << 20;
@@ -47,11 +55,13 @@ export async function measureGpuRoofline(device: GPUDevice, f: DeviceFeatures, c
   const copyGroups = copyBytes / 16 / THREADS;
   const width = Math.min(copyGroups, 32768);
   const copyMs = await timeText(device, clock, COPY_TEXT, [y, x], [width, copyGroups / width]);
+  const countMs = await timeText(device, clock, COUNT_TEXT, [y], [1, 1], DISPATCHES);
   x.destroy();
   y.destroy();
   return {
     gflops: (2 * SUMS * rounds * groups * THREADS) / fmaMs / 1e6,
     gbytesPerSecond: (2 * copyBytes) / copyMs / 1e6,
+    dispatchMs: countMs / DISPATCHES,
   };
 }
 
@@ -61,6 +71,7 @@ async function timeText(
   code: string,
   buffers: readonly GPUBuffer[],
   grid: readonly [number, number],
+  dispatches = 1,
 ): Promise<number> {
   const module = device.createShaderModule({ code });
   const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
@@ -71,7 +82,7 @@ async function timeText(
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...grid);
+    for (let i = 0; i < dispatches; i++) pass.dispatchWorkgroups(...grid);
     pass.end();
     device.queue.submit([encoder.finish()]);
   };
