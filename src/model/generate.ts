@@ -1,11 +1,12 @@
 /**
- * Text generation: prefill in chunks, then one recorded decode step run again and again, sampling, stop rules, streaming.
+ * Text generation: prefill in chunks, then one recorded decode step run again and again, sampling, streaming.
  * A device that answers later sends only the logits that decide the next token, where a few do.
  * Knows tokens and the forward pass; how text becomes tokens is model.ts's business.
  */
 import type { Precision } from "../tensor/backend.ts";
 import { BLOCK_DTYPES, type BlockDType } from "../tensor/dtype.ts";
 import { checkKeys, InputError } from "../tensor/errors.ts";
+import { Answer, type Detokenizer } from "./answer.ts";
 import type { SequenceInput } from "./feed.ts";
 import { type ForwardModel, type Plan, recordForward } from "./forward.ts";
 import { compileHooks, type HookOptions, type HookSet } from "./hooks.ts";
@@ -66,12 +67,6 @@ export interface GenerationResult {
   readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
 }
 
-/** Text of new tokens, piece by piece (src/model/tokenizer/stream.ts). */
-export interface Detokenizer {
-  push(id: number): string;
-  end(): string;
-}
-
 /** A running answer: iterate it for the text as it comes, or await `result()`. It may be consumed once. */
 export class Generation implements AsyncIterable<string> {
   readonly #pieces: AsyncGenerator<string, GenerationResult>;
@@ -116,6 +111,7 @@ export async function* generateTokens(
   o: GenerateOptions,
 ): AsyncGenerator<string, GenerationResult> {
   const limit = checkOptions(m, promptTokens, o);
+  const precision = precisionOf(m, o.precision);
   const hooks = compileHooks({ hooks: o.hooks, steer: o.steer }, m.config);
   const sampler = new Sampler(m.config.V, o);
   for (const token of promptTokens) sampler.note(token);
@@ -128,7 +124,6 @@ export async function* generateTokens(
   const started = performance.now();
   let prefillMs = 0;
   let stopReason: StopReason = "abort";
-  const precision = precisionOf(m, o.precision);
   const decoder = new Decoder(m, store, cache, hooks, cache.length + promptTokens.length, precision, sampler);
   try {
     const done = await decoder.prefill(promptTokens, o);
@@ -180,6 +175,9 @@ function checkOptions(m: GenerationModel, promptTokens: readonly number[], o: Ge
   const { maxTokens = 256 } = o;
   if (!Number.isInteger(maxTokens) || maxTokens < 1)
     throw new InputError("E_OPTION", `maxTokens is ${maxTokens}, expected a whole number of 1 or more`);
+  const { stopTokens = [] } = o;
+  if (!Array.isArray(stopTokens) || !stopTokens.every(Number.isInteger))
+    throw new InputError("E_OPTION", `stopTokens is ${JSON.stringify(stopTokens)}, expected a list of token ids`);
   const past = o.cache?.length ?? 0;
   checkPrompt(promptTokens, m.config.V, m.context, m.config.contextLength, past);
   return Math.min(maxTokens, m.context - past - promptTokens.length + 1);
@@ -316,60 +314,5 @@ class Decoder {
 
   dispose(): void {
     this.#plan?.dispose();
-  }
-}
-
-/** Tokens and text so far; holds back text that may be the start of a stop string. */
-class Answer {
-  readonly tokens: number[] = [];
-  text = "";
-  stopped = false;
-  #held = "";
-
-  constructor(
-    private readonly detokenizer: Detokenizer | undefined,
-    private readonly stops: readonly string[],
-  ) {
-    if (stops.some((s) => s.length === 0)) throw new InputError("E_OPTION", "a stop string is empty");
-    if (stops.length && !detokenizer)
-      throw new InputError("E_TOKENIZER", "stop strings need a tokenizer, this model has none", "use stopTokens");
-  }
-
-  /** Takes a token; returns text that is now certain. */
-  push(token: number): string {
-    this.tokens.push(token);
-    return this.#release(this.detokenizer?.push(token) ?? "");
-  }
-
-  /** Text still held back. */
-  end(): string {
-    if (this.stopped) return "";
-    const rest = this.#release(this.detokenizer?.end() ?? "");
-    const held = this.stopped ? "" : this.#held;
-    this.#held = "";
-    this.text += held;
-    return rest + held;
-  }
-
-  #release(piece: string): string {
-    this.#held += piece;
-    const at = this.stops.map((s) => this.#held.indexOf(s)).filter((i) => i >= 0);
-    let certain = this.#held.length;
-    if (at.length) {
-      this.stopped = true;
-      certain = Math.min(...at);
-    } else {
-      for (const stop of this.stops) {
-        for (let n = Math.min(stop.length - 1, this.#held.length); n > 0; n--) {
-          if (!this.#held.endsWith(stop.slice(0, n))) continue;
-          certain = Math.min(certain, this.#held.length - n);
-          break;
-        }
-      }
-    }
-    const out = this.#held.slice(0, certain);
-    this.#held = this.stopped ? "" : this.#held.slice(certain);
-    this.text += out;
-    return out;
   }
 }

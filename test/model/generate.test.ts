@@ -34,6 +34,16 @@ describe("generate", () => {
     await expect(model.generate(ids, { maxtokens: 3 } as never).result()).rejects.toThrow(/did you mean "maxTokens"/);
   });
 
+  it("refuses stops and precisions that are none, and keeps no memory", async () => {
+    const settled = model.backend.counters.liveBytes;
+    const run = (o: object) => model.generate(ids, o as never).result();
+    await expect(run({ stop: "###" })).rejects.toThrow(/stop is "###", expected a list of strings/);
+    await expect(run({ stop: ["a", ""] })).rejects.toThrow(/a stop string is empty/);
+    await expect(run({ stopTokens: 7 })).rejects.toThrow(/stopTokens is 7, expected a list of token ids/);
+    await expect(run({ precision: "half" })).rejects.toThrow(/precision "half".*give "exact" or "fast"/);
+    expect(model.backend.counters.liveBytes).toBe(settled);
+  });
+
   it("stops when the signal says so and gives what there is", async () => {
     const controller = new AbortController();
     let count = 0;
