@@ -22,10 +22,18 @@ async function tiny({ threads, ...run }: CpuRun) {
 
 /** Runs after the pool's workers were ended behind its back. */
 async function afterWorkersDied({ name, ids }: TinyRun) {
+  const workers: Worker[] = [];
+  globalThis.Worker = class extends Worker {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      workers.push(this);
+    }
+  };
   const backend = createCpuBackend({ threads: 2, soloWork: 0 });
   await backend.threadsReady();
   const model = await loadTinyFiles(name, { backend });
-  backend.killWorkersForTest();
+  if (workers.length !== 1) throw new Error(`${workers.length} workers, expected 1`);
+  for (const worker of workers) worker.terminate();
   await new Promise((resolve) => setTimeout(resolve, 100));
   const { logits } = await model.run(ids);
   backend.dispose();

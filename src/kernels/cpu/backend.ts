@@ -205,11 +205,6 @@ export class CpuBackend implements Backend {
       await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  /** @internal Ends the workers as a crash would. */
-  killWorkersForTest(): void {
-    this.#pool?.killForTest();
-  }
-
   #startPool(): void {
     this.#pool = new ThreadPool(this.#memory, this.#threads);
     abandoned.register(this, this.#pool, this);

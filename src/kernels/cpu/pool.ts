@@ -12,8 +12,6 @@ import type { KernelRun } from "./program.ts";
 interface WorkerHandle {
   onFailure(report: (why: string) => void): void;
   terminate(): void;
-  /** Ends it without being expected to. */
-  kill(): void;
 }
 
 /** A chunk takes far less; a thread that has not done its chunk by then is dead. */
@@ -147,11 +145,6 @@ export class ThreadPool {
     );
   }
 
-  /** @internal Ends the workers as a crash would. */
-  killForTest(): void {
-    for (const worker of this.#workers) worker.kill();
-  }
-
   /** Ends the workers. */
   dispose(): void {
     Atomics.store(this.#control, CONTROL.stop, 1);
@@ -194,7 +187,6 @@ function startWorker(setup: WorkerSetup): WorkerHandle {
       ended = true;
       void worker.terminate();
     },
-    kill: () => void worker.terminate(),
   };
 }
 
@@ -208,7 +200,6 @@ function startWebWorker(setup: WorkerSetup): WorkerHandle {
       worker.onerror = (event) => report(event.message || "its worker failed");
     },
     terminate: () => worker.terminate(),
-    kill: () => worker.terminate(),
   };
 }
 

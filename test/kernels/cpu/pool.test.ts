@@ -1,7 +1,8 @@
 /** The thread pool: the same bits for any number of threads, workers that die, processes that end. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import type { Worker } from "node:worker_threads";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { LinearMemory } from "../../../src/kernels/cpu/memory.ts";
 import { ThreadPool } from "../../../src/kernels/cpu/pool.ts";
 import { createCpuBackend } from "../../../src/kernels/index.ts";
@@ -10,6 +11,21 @@ import { defaultModelPath, describeNeeding, needBuild, needModel, root } from ".
 import { loadTiny, tinyIds } from "../../support/tiny.ts";
 
 const ids = await tinyIds("llama");
+
+/** Workers that start until the test ends. */
+function catchWorkers(): Worker[] {
+  const module = process.getBuiltinModule("node:worker_threads");
+  const { Worker: real } = module;
+  const started: Worker[] = [];
+  module.Worker = class extends real {
+    constructor(...args: ConstructorParameters<typeof real>) {
+      super(...args);
+      started.push(this);
+    }
+  };
+  onTestFinished(() => void (module.Worker = real));
+  return started;
+}
 
 describe("threads", () => {
   it.each([2, 3, 4])("%i give the numbers of one", async (threads) => {
@@ -29,10 +45,12 @@ describe("threads", () => {
 
   it("reports a worker that died, once, and goes on alone", async () => {
     const backend = createCpuBackend({ threads: 2, soloWork: 0 });
+    const workers = catchWorkers();
     const model = await loadTiny("llama", backend);
     const want = (await model.run(ids)).logits;
     await backend.threadsReady();
-    backend.killWorkersForTest();
+    expect(workers).toHaveLength(1);
+    for (const worker of workers) void worker.terminate();
     await new Promise((resolve) => setTimeout(resolve, 100));
     await expect(model.run(ids)).rejects.toThrow(/thread pool broke: thread 1 of 2.*goes on with one thread/);
     expect((await model.run(ids)).logits).toEqual(want);
