@@ -7,7 +7,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const NOT_IN_NAGA = /enable-extension specifies standard functionality which is not yet implemented|chromium_experimental/;
+const NOT_IN_NAGA =
+  /enable-extension specifies standard functionality which is not yet implemented|chromium_experimental/;
 
 const folder = fileURLToPath(new URL("../dist/wgsl/", import.meta.url));
 const adapter = await navigator.gpu.requestAdapter();
