@@ -77,7 +77,9 @@ async function extract(cli: Cli, flags: Flags): Promise<void> {
     const norms = vectors.vectors.map((v) => v.norm);
     terminal.json({ layers: vectors.layers, norms, read: flags.read, pairs: pairs.length, file: flags.out });
   } else terminal.data(table(vectors));
-  terminal.note(`${pairs.length} pair${pairs.length === 1 ? "" : "s"} in ${showMs(performance.now() - started)} · wrote ${flags.out}`);
+  terminal.note(
+    `${pairs.length} pair${pairs.length === 1 ? "" : "s"} in ${showMs(performance.now() - started)} · wrote ${flags.out}`,
+  );
 }
 
 /** Found out before the work, not after it. */
