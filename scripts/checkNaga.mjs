@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const NOT_IN_NAGA =
   /enable-extension specifies standard functionality which is not yet implemented|chromium_experimental/;
 
-const folder = fileURLToPath(new URL("../dist/wgsl/", import.meta.url));
+const folder = fileURLToPath(new URL("../.tmp/wgsl/", import.meta.url));
 const adapter = await navigator.gpu.requestAdapter();
 if (!adapter) {
   console.error("no Vulkan adapter: VK_ICD_FILENAMES names a driver (SwiftShader comes with Chromium)");

@@ -1,5 +1,5 @@
 /**
- * Writes the WGSL of every GPU kernel that the op-case table reaches, as the device gets it, to a folder (default dist/wgsl):
+ * Writes the WGSL of every GPU kernel that the op-case table reaches, as the device gets it, to a folder (default .tmp/wgsl):
  * once as a device without optional features lowers it and once with all of them. Needs the build, and no GPU. Fails where
  * two kernels share a key.
  */
@@ -11,7 +11,7 @@ import { opCases } from "../dist/kernels/opCases.js";
 import { uploadMatrix } from "../dist/kernels/webgpu/gpuMatrix.js";
 import { lowerCalls } from "../dist/kernels/webgpu/lower.js";
 
-const folder = process.argv[2] ?? fileURLToPath(new URL("../dist/wgsl", import.meta.url));
+const folder = process.argv[2] ?? fileURLToPath(new URL("../.tmp/wgsl", import.meta.url));
 
 const limits = {
   maxBufferSize: 2 ** 30,

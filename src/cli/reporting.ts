@@ -7,7 +7,7 @@ import { type Experiment, reportContent } from "../steering/report/report.ts";
 import { writeReport } from "../steering/report/writeReport.ts";
 import { InputError } from "../tensor/errors.ts";
 import type { Cli } from "./flags.ts";
-import { type ReadPart, readParts, studyCommand } from "./studyRun.ts";
+import { type ReadPart, readParts, studyCommands } from "./studyRun.ts";
 import { optionalPng } from "./svgToPng.ts";
 import { quoted } from "./values.ts";
 
@@ -68,13 +68,13 @@ function warnOfLayer({ terminal }: Cli, parts: readonly ReadPart[], layer: numbe
 }
 
 async function commandOf(run: string, layer: number | undefined): Promise<(experiment: string) => string> {
-  const study = await studyCommand(run);
+  const commands = await studyCommands(run);
   // a study chooses its layers itself
-  if (study === undefined || layer !== undefined) {
+  if (commands.length === 0 || layer !== undefined) {
     const at = layer === undefined ? "" : ` --layer ${layer}`;
     return (experiment) => `trimtab report ${quoted(run)} --only ${experiment}${at}`;
   }
-  return (experiment) => study.replace("{experiments}", experiment);
+  return (experiment) => commands.map((c) => c.replace("{experiments}", experiment)).join(" && ");
 }
 
 /** Slopes of another measure than the paper's do not compare with its numbers in size. */

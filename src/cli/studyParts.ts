@@ -34,6 +34,10 @@ export interface StudyPlan {
   readonly layers: "all" | readonly number[];
   /** The original's formatting quirks and its split. */
   readonly published: boolean;
+  /** As a sweep's configuration has it; the default where absent. */
+  readonly split?: unknown;
+  /** Ascending: the first, whose runs the report takes as home, for all runs, the others for the experiment seeds. */
+  readonly seeds?: readonly number[];
 }
 
 /** Layer of a model in a format, once the first runs have chosen it. */
@@ -125,13 +129,22 @@ function part(
   if (datasets.length === 0 || !o.kinds.has(kind)) return [];
   const { multipliers, measures } = QUICK;
   const limits = kind === "home" ? QUICK.home : QUICK.beside;
+  const [first] = seedsOf(o);
   const quick = o.quick ? { limits, multipliers, measures: measures[format] } : {};
   return [
     {
       name: `${kind}-${format}${suffix}`,
       kind,
       format,
-      config: resolveConfig({ models: o.models, datasets, published: o.published || undefined, ...quick, ...asked }),
+      config: resolveConfig({
+        models: o.models,
+        datasets,
+        published: o.published || undefined,
+        split: o.split,
+        seeds: [first],
+        ...quick,
+        ...asked,
+      }),
     },
   ];
 }
@@ -151,6 +164,8 @@ export function firstParts(o: StudyPlan): StudyPart[] {
   return FORMATS.flatMap((format) => part(o, "home", format, { layers: o.layers, controls }));
 }
 
+const seedsOf = ({ seeds = [0, 1, 2] }: StudyPlan): readonly number[] => seeds;
+
 function controlsOf({ quick }: StudyPlan): Pick<Controls, "random" | "shuffled"> {
   return quick ? QUICK.controls : FULL_CONTROLS;
 }
@@ -169,11 +184,12 @@ function partsAtLayer(o: StudyPlan, k: number, format: StudyPart["format"], chos
   const isChoice = format === "choice";
   // norms are matched, so that one setting's random vectors are all settings'
   const ofBase = { ...controlsOf(o), under: ["BASE"] };
+  const [, ...others] = seedsOf(o);
   const asked: readonly (readonly [PartKind, object])[] = [
     ["detail", { controls: { sizes: SIZES, debiased: isChoice, swapped: isChoice } }],
     ["settings", { settings: ALL_SETTINGS, trainSettings: ALL_SETTINGS, controls: ofBase }],
     ["ablate", { operator: "ablateThenAdd" }],
-    ["seeds", { seeds: [1, 2] }],
+    ...(others.length > 0 ? ([["seeds", { seeds: others }]] as const) : []),
   ];
   return asked.flatMap(([kind, more]) => part(o, kind, format, { ...at, ...more }, suffix));
 }

@@ -2,7 +2,7 @@
  * A study on the disk: a folder of runs, or one run that a sweep made. Reading its units for the report, and running the units
  * that a part lacks. Knows run directories, not experiments.
  */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type NamedDirection, setDirections } from "../steering/experiments/cosines.ts";
 import { loadVectors, type UnitResult, unitRunner } from "../steering/index.ts";
@@ -152,14 +152,22 @@ export async function runPart(
   }
 }
 
-/** The command that began a study, for its report. */
-export async function studyCommand(folder: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, "study.json"), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+const COMMANDS = "study.json";
+
+/** The commands that made a study, for its report: one, or several where sets of the other format were added later. */
+export async function studyCommands(folder: string): Promise<readonly string[]> {
+  const text = await readFile(join(folder, COMMANDS), "utf8").catch(() => "{}");
   try {
-    const { command } = JSON.parse(text) as { command?: unknown };
-    return typeof command === "string" ? command : undefined;
+    const { commands } = JSON.parse(text) as { commands?: unknown };
+    return Array.isArray(commands) ? commands.filter((c) => typeof c === "string") : [];
   } catch {
-    return undefined;
+    return [];
   }
+}
+
+/** Adds a command to those that made the study. */
+export async function noteCommand(folder: string, command: string): Promise<void> {
+  const known = await studyCommands(folder);
+  if (known.includes(command)) return;
+  await writeFile(join(folder, COMMANDS), `${JSON.stringify({ commands: [...known, command] })}\n`);
 }

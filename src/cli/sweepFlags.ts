@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { type ConfigSource, parseYaml, resolveConfig, type SweepConfig } from "../steering/runs/index.ts";
 import { addModelFlags, DEFAULT_MODEL, decodeUtf8, type ModelFlags } from "./flags.ts";
-import { wholeNumber } from "./values.ts";
+import { splitRanges, wholeNumber } from "./values.ts";
 
 export interface SweepFlags extends ModelFlags {
   readonly config?: string;
@@ -111,7 +111,7 @@ export async function readConfig(f: SweepFlags, isGiven: (flag: string) => boole
       layers: f.layers,
       multipliers: f.multipliers,
       seeds: list(f.seeds)?.map(Number),
-      split: f.split === undefined ? undefined : ranges(f.split),
+      split: f.split === undefined ? undefined : splitRanges(f.split),
       measures: list(f.measures),
       operator: f.operator === "ablate-then-add" ? "ablateThenAdd" : f.operator,
       skip: f.skip === undefined ? undefined : Number(f.skip),
@@ -131,9 +131,4 @@ function merged(written: unknown, given: Readonly<Record<string, unknown>>): unk
   const own = Object.entries(given).filter(([, value]) => value !== undefined);
   if (own.length === 0) return undefined;
   return { ...(typeof written === "object" ? written : {}), ...Object.fromEntries(own) };
-}
-
-function ranges(text: string): unknown {
-  const [train, test, ...rest] = text.split(",");
-  return test === undefined || rest.length > 0 ? text : { train, test };
 }

@@ -67,6 +67,22 @@ export function multiplierList(text: string): number[] {
   throw new InvalidArgumentError("Expected numbers such as -1,0,1, or from:to:step such as -1.5:1.5:0.5.");
 }
 
+/** "0,1,2", each once; ascending. */
+export function seedList(text: string): number[] {
+  const parse = wholeNumber(0);
+  try {
+    const seeds = text.split(",").map(parse);
+    if (new Set(seeds).size === seeds.length) return seeds.sort((a, b) => a - b);
+  } catch {} // said below
+  throw new InvalidArgumentError("Expected whole numbers of 0 or more such as 0,1,2, each once.");
+}
+
+/** "paper", "published", or "0:40%,50%:100%" as what a configuration has; the configuration refuses other text. */
+export function splitRanges(text: string): unknown {
+  const [train, test, ...rest] = text.split(",");
+  return test === undefined || rest.length > 0 ? text : { train, test };
+}
+
 /** "auto", "mean", or a token index such as -2. */
 export function readPosition(text: string): "auto" | "mean" | number {
   if (text === "auto" || text === "mean") return text;

@@ -28,7 +28,9 @@ const widthOf = new Map(WIDTHS.flatMap(([characters, ems]) => [...characters].ma
 
 /** @throws Error where the specification is wrong. */
 export async function svgOf(spec: object): Promise<string> {
-  const view = new vega.View(vega.parse(compile(spec as TopLevelSpec).spec), {
+  // the compiler warns of its own optimiser's limits
+  const { spec: parts } = compile(spec as TopLevelSpec, { logger: vega.logger(vega.Error) });
+  const view = new vega.View(vega.parse(parts), {
     renderer: "none",
     logLevel: vega.Error,
   });

@@ -1,5 +1,8 @@
 /** What a study runs for which experiments, and what is said of names that are none. */
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   experimentsAsked,
   experimentsNamed,
@@ -10,6 +13,7 @@ import {
   quickLayers,
   type StudyPlan,
 } from "../../src/cli/studyParts.ts";
+import { noteCommand, studyCommands } from "../../src/cli/studyRun.ts";
 import { EXPERIMENTS } from "../../src/steering/report/report.ts";
 
 const plan = (names: readonly string[], quick = true): StudyPlan => ({
@@ -80,6 +84,28 @@ describe("a study", () => {
     };
     expect(names(true)).toEqual([["c:choice", "d"], ["c"], ["d"], ["c"]]);
     expect(names(false)[2]).toEqual(["c:choice", "d"]);
+  });
+
+  it("takes the lowest seed for all runs, the others for the experiment seeds, and any split", () => {
+    const split = { train: "0:30%", test: "50%:100%" };
+    const o = { ...plan(["seeds"]), seeds: [3, 5, 8], split };
+    const [home] = firstParts(o);
+    const [beside] = laterParts(o, at(9, 3));
+    expect([home!.config.seeds, beside!.config.seeds]).toEqual([[3], [5, 8]]);
+    expect([home!.config.split, beside!.config.split]).toEqual([split, split]);
+    expect(laterParts({ ...o, seeds: [3] }, at(9, 3))).toEqual([]);
+    expect(firstParts(plan(["E1"]))[0]!.config).toMatchObject({ seeds: [0], split: "paper" });
+    expect(() => firstParts({ ...o, split: "papr" })).toThrow(/sweep.split/);
+  });
+
+  it("remembers every command that added to it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "trimtab-study-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    expect(await studyCommands(folder)).toEqual([]);
+    for (const command of ["choices", "completions", "choices"]) await noteCommand(folder, command);
+    expect(await studyCommands(folder)).toEqual(["choices", "completions"]);
+    await writeFile(join(folder, "study.json"), "{");
+    expect(await studyCommands(folder)).toEqual([]);
   });
 
   it("knows every experiment, and those that are drawn with another", () => {

@@ -1,6 +1,14 @@
 /** Values of command line options: what is accepted, and that what is not says what was expected. */
 import { describe, expect, it } from "vitest";
-import { decimalNumber, layerList, readPosition, tokenIds, wholeNumber } from "../../src/cli/values.ts";
+import {
+  decimalNumber,
+  layerList,
+  readPosition,
+  seedList,
+  splitRanges,
+  tokenIds,
+  wholeNumber,
+} from "../../src/cli/values.ts";
 
 describe("whole numbers", () => {
   it("are whole and within range", () => {
@@ -27,6 +35,15 @@ describe("token ids", () => {
     expect(tokenIds("1,2,3")).toEqual([1, 2, 3]);
     expect(tokenIds(" [4, 5 6] ")).toEqual([4, 5, 6]);
     for (const bad of ["", "1,,2", "1,-2", "1,x", "1.5"]) expect(() => tokenIds(bad), bad).toThrow("is not a token id");
+  });
+});
+
+describe("seeds and splits", () => {
+  it("are ascending whole numbers, and ranges or a name", () => {
+    expect(seedList("5,0, 3")).toEqual([0, 3, 5]);
+    for (const bad of ["", "1,1", "-1", "1.5", "a"]) expect(() => seedList(bad), bad).toThrow("each once");
+    expect(splitRanges("0:40%,50%:100%")).toEqual({ train: "0:40%", test: "50%:100%" });
+    expect(splitRanges("paper")).toBe("paper");
   });
 });
 

@@ -1,5 +1,4 @@
 /** `trimtab study`: runs what the paper's experiments lack, through the sweep, and writes their report. */
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { openModel } from "../../model/index.ts";
@@ -21,8 +20,8 @@ import {
   type StudyPlan,
   type StudySets,
 } from "../studyParts.ts";
-import { Engines, readPart, runPart } from "../studyRun.ts";
-import { layerList, quoted } from "../values.ts";
+import { Engines, noteCommand, readPart, runPart } from "../studyRun.ts";
+import { layerList, quoted, seedList, splitRanges } from "../values.ts";
 import { showReport } from "./report.ts";
 
 interface Flags extends ModelFlags {
@@ -31,6 +30,8 @@ interface Flags extends ModelFlags {
   readonly quick?: boolean;
   readonly published?: boolean;
   readonly layers?: "all" | readonly number[];
+  readonly split?: string;
+  readonly seeds?: readonly number[];
   readonly out: string;
   readonly fresh?: boolean;
   readonly json?: boolean;
@@ -56,6 +57,12 @@ export function addStudy(program: Command, cli: Cli): void {
       "layers of the first runs: all, or such as 3,5-9 (default: all; 8 of them with --quick)",
       layerList,
     )
+    .option("--split <ranges>", "paper, published, or TRAIN,TEST such as 0:40%,50%:100% (default: paper)")
+    .option(
+      "--seeds <list>",
+      "of splits and controls: the lowest for all runs, the others for seeds (default: 0,1,2)",
+      seedList,
+    )
     .option("--published", "the original's formatting quirks and its split, which leaks")
     .requiredOption("-o, --out <folder>", "the study's folder, which holds a run for each of its parts");
   addModelFlags(command);
@@ -71,8 +78,7 @@ async function study(cli: Cli, names: readonly string[], flags: Flags): Promise<
   const engines = new Engines(cli, flags);
   const problems: string[] = [];
   // not before a run of another configuration could be refused: its report would name this command
-  const onOpen = (): Promise<void> =>
-    writeFile(join(flags.out, "study.json"), `${JSON.stringify({ command: commandText(flags) })}\n`);
+  const onOpen = (): Promise<void> => noteCommand(flags.out, commandText(flags));
   const run = async (parts: readonly StudyPart[]): Promise<void> => {
     for (const part of parts) {
       if (cli.interrupt.signal.aborted) return;
@@ -108,6 +114,8 @@ async function planStudy(cli: Cli, flags: Flags, experiments: readonly Experimen
     kinds: kindsFor(experiments),
     layers: await layersOf(cli, flags, models),
     published: flags.published === true,
+    split: flags.split === undefined ? undefined : splitRanges(flags.split),
+    seeds: flags.seeds,
   };
 }
 
@@ -151,6 +159,8 @@ function commandText({ model, data, out, ...f }: Flags): string {
   const given: readonly (readonly [flag: string, value: string | number | boolean | undefined])[] = [
     ["--quick", f.quick],
     ["--published", f.published],
+    ["--split", f.split],
+    ["--seeds", f.seeds?.join(",")],
     ["--layers", f.layers === "all" ? "all" : f.layers?.join(",")],
     ["--revision", f.revision],
     ["--device", f.device === "auto" ? undefined : f.device],

@@ -2,6 +2,7 @@
  * Figures on a plane, as Vega-Lite over pre-aggregated rows: lines in small panels, scatter plots, heat maps. All fit a column of
  * 340 pixels. Knows no experiment.
  */
+import { fitLine } from "../statistics/association.ts";
 import { FIGURE_WIDTH, figureSpec, light, SERIES, SHAPES, type Spec } from "./theme.ts";
 
 const PLOT = FIGURE_WIDTH - 158;
@@ -88,7 +89,7 @@ export function panelChart(o: {
       type: "nominal",
       sort: o.order,
       title: o.y,
-      header: { titleAnchor: "start", titlePadding: 2, labelAnchor: "start" },
+      header: { titleAnchor: "start", titlePadding: 8, labelAnchor: "start" },
     },
     columns: 2,
     spacing: 12,
@@ -109,14 +110,36 @@ export interface ScatterPoint {
   readonly yHigh?: number;
 }
 
-/** Points with their intervals; panels two abreast where there are several. */
+/** Points that a line of least squares needs to say anything. */
+const LEAST_FOR_A_LINE = 3;
+
+/** Kind of the rows that hold a line's ends. */
+const FIT = "least squares";
+
+/** Both ends of the line of least squares through a panel's points; none where there are too few, or one above the other. */
+function lineEnds(points: readonly ScatterPoint[]): { panel: string; kind: string; x: number; y: number }[] {
+  const xs = points.map((p) => p.x);
+  const { slope, intercept } = fitLine(
+    xs,
+    points.map((p) => p.y),
+  );
+  if (points.length < LEAST_FOR_A_LINE || !Number.isFinite(slope)) return [];
+  const { panel } = points[0]!;
+  return [Math.min(...xs), Math.max(...xs)].map((x) => ({ panel, kind: FIT, x, y: intercept + slope * x }));
+}
+
+/** Points with their intervals; panels two abreast where there are several. @throws Error for more kinds than there are colours. */
 export function scatterChart(o: {
   points: readonly ScatterPoint[];
   x: string;
   y: string;
   kinds: readonly string[];
+  /** Dashed: y equals x. */
   diagonal?: boolean;
+  /** Solid: least squares through the points of a kind, in each panel with three or more. */
+  regression?: string;
 }): Spec {
+  if (o.kinds.length > SERIES.length) throw new Error(`${o.kinds.length} kinds, there are ${SERIES.length} colours`);
   const points = o.points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
   const panels = [...new Set(points.map((p) => p.panel))];
   const single = panels.length === 1;
@@ -127,6 +150,8 @@ export function scatterChart(o: {
   const y = { type: "quantitative", title: o.y, axis: { tickCount: 5 } };
   const ends = points.flatMap((p) => [p.x, p.y]);
   const [least, most] = [Math.min(0, ...ends), Math.max(...ends)];
+  const fits = panels.flatMap((panel) => lineEnds(points.filter((p) => p.panel === panel && p.kind === o.regression)));
+  const measured = [{ filter: { field: "kind", oneOf: o.kinds } }];
   const layer: Spec[] = [
     ...(o.diagonal
       ? [
@@ -142,9 +167,19 @@ export function scatterChart(o: {
           },
         ]
       : []),
+    ...(fits.length > 0
+      ? [
+          {
+            transform: [{ filter: { field: "kind", equal: FIT } }],
+            mark: { type: "line", color: light("ink"), strokeWidth: 1 },
+            encoding: { x: { ...x, field: "x" }, y: { ...y, field: "y" } },
+          },
+        ]
+      : []),
     ...(o.points.some((p) => p.xLow !== undefined)
       ? [
           {
+            transform: measured,
             mark: { type: "rule", opacity: 0.5 },
             encoding: { x: { ...x, field: "xLow" }, x2: { field: "xHigh" }, y: { ...y, field: "y" }, color: colour },
           },
@@ -153,12 +188,14 @@ export function scatterChart(o: {
     ...(o.points.some((p) => p.yLow !== undefined)
       ? [
           {
+            transform: measured,
             mark: { type: "rule", opacity: 0.5 },
             encoding: { x: { ...x, field: "x" }, y: { ...y, field: "yLow" }, y2: { field: "yHigh" }, color: colour },
           },
         ]
       : []),
     {
+      transform: measured,
       mark: { type: "point", filled: true, size: 30, opacity: 0.8 },
       encoding: {
         x: { ...x, field: "x" },
@@ -174,8 +211,9 @@ export function scatterChart(o: {
       },
     },
   ];
-  if (single) return figureSpec(points, { width: 270, height: 220, layer });
-  return figureSpec(points, {
+  const rows = [...points, ...fits];
+  if (single) return figureSpec(rows, { width: 270, height: 220, layer });
+  return figureSpec(rows, {
     facet: { field: "panel", type: "nominal", sort: panels, title: null, header: { labelAnchor: "start" } },
     columns: 2,
     spacing: 12,

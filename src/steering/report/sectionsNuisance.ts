@@ -24,6 +24,7 @@ export function nuisanceFigure(
   for (const r of rows) counts.set(kindOf(r), (counts.get(kindOf(r)) ?? 0) + r.n);
   const all = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)!);
   const kinds = all.slice(0, MOST_KINDS).sort();
+  const named = (kind: string): string => `${kind}: ${counts.get(kind)}`;
   const left =
     all.length > kinds.length ? `; ${plural(all.length - kinds.length, "smaller group")} in the table only` : "";
   const drawn = rows.filter((r) => kinds.includes(kindOf(r)));
@@ -32,12 +33,12 @@ export function nuisanceFigure(
       id: `E3-letters${group.suffix}`,
       title: `Steerability by letter and Yes/No (${group.label})`,
       says: gapText(study, gaps),
-      n: `${counted(drawn)} items in a group, every item once${left}`,
+      n: `${counted(drawn)} items in a group (all sets: behind its name), every item once${left}`,
       interval: overItems(study),
       spec: dotChart({
-        dots: drawn.map((r) => ({ ...r, label: shortName(r.dataset), kind: kindOf(r), value: r.mean })),
+        dots: drawn.map((r) => ({ ...r, label: shortName(r.dataset), kind: named(kindOf(r)), value: r.mean })),
         order: [...new Set(drawn.map((r) => shortName(r.dataset)))],
-        kinds,
+        kinds: kinds.map(named),
         x: SLOPE,
       }),
     },

@@ -148,7 +148,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
     return {
       id: `E6-models${pairs.length > 1 ? `-${i + 1}` : ""}`,
       title: `The same sets in two models (${format})`,
-      says: `If steerability belonged to the dataset alone, all points would lie on a rising line (dashed: the same in both models); their rank correlation is ${rhoText(row)}.`,
+      says: `If steerability belonged to the dataset alone, all points would lie on a rising line (dashed: the same in both models; solid: least squares); their rank correlation is ${rhoText(row)}.`,
       n: plural(row.sets, "set"),
       interval: `of points: ${overItems(study)}; of the correlation, in the table: ${correlationInterval(study, row.sets)}`,
       spec: scatterChart({
@@ -157,6 +157,7 @@ export function modelsSection(study: StudyData, cross: readonly CrossRow[]): Rep
         y: second,
         kinds: ["set"],
         diagonal: true,
+        regression: "set",
       }),
     };
   });
@@ -189,7 +190,7 @@ export function transferSection(study: StudyData): ReportSection | undefined {
       {
         id: `E7-transfer${group.suffix}`,
         title: `Do vectors transfer between like behaviours? (${group.label})`,
-        says: `The rank correlation of distance and transfer is ${number(without.rho)} between different settings, and ${number(withSelf.rho)} with the pairs of a setting with itself, which lie at (0, 1) by definition and which the paper counted.`,
+        says: `The rank correlation of distance and transfer is ${number(without.rho)} between different settings, and ${number(withSelf.rho)} with the pairs of a setting with itself, which lie at (0, 1) by definition and which the paper counted. Solid: least squares through pairs of different settings.`,
         n: `${without.pairs} pairs of settings of ${plural(without.sets, "set")}, own slope above 0.25`,
         interval: `of correlations, in the table: ${clusterInterval(study, without.sets)}`,
         spec: scatterChart({
@@ -203,6 +204,7 @@ export function transferSection(study: StudyData): ReportSection | undefined {
           x: "distance of unsteered behaviour (logits)",
           y: "relative steerability",
           kinds: ["two settings", "setting with itself"],
+          regression: "two settings",
         }),
       },
     ];

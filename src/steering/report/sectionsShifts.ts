@@ -36,15 +36,22 @@ export function shiftFigure(
     {
       id: `E5-shifts${group.suffix}`,
       title: `Does a vector work under another prompt? (${group.label})`,
-      says: `A set that steers well at home steers well away where its point lies near the dashed line (as much away as at home): ${correlations(rhos)}${reach(rows)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.${against}`,
+      says: `A set that steers well at home steers well away where its point lies near the dashed line (as much away as at home; solid: least squares): ${correlations(rhos)}${reach(rows)}, mean slope ${number(mean(rows.map((r) => r.home)))} at home and ${number(mean(rows.map((r) => r.away)))} away.${against}`,
       n,
       interval: `of points: ${overItems(study)}; of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
-      spec: scatterChart({ points: of("mean"), x: "BASE→BASE", y: "under the shift", kinds: ["set"], diagonal: true }),
+      spec: scatterChart({
+        points: of("mean"),
+        x: "BASE→BASE",
+        y: "under the shift",
+        kinds: ["set"],
+        diagonal: true,
+        regression: "set",
+      }),
     },
     {
       id: `E12-variance${group.suffix}`,
       title: `Is the spread the same under another prompt? (${group.label})`,
-      says: `Each point compares a set's variance of steerability at home and away: ${correlations(variances)}.`,
+      says: `Each point compares a set's variance of steerability at home and away (dashed: the same; solid: least squares): ${correlations(variances)}.`,
       n,
       interval: `of correlations, in the table: ${correlationInterval(study, rows[0]!.sets)}`,
       spec: scatterChart({
@@ -53,6 +60,7 @@ export function shiftFigure(
         y: "under the shift",
         kinds: ["set"],
         diagonal: true,
+        regression: "set",
       }),
     },
   ];

@@ -2,12 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { crossSettings } from "../../../src/steering/experiments/shifts.ts";
 import { StudyData } from "../../../src/steering/experiments/studyData.ts";
+import { scatterChart } from "../../../src/steering/report/planeCharts.ts";
 import { reportContent } from "../../../src/steering/report/report.ts";
 import { linearitySection, perSampleSection, rangesSection } from "../../../src/steering/report/sectionsItems.ts";
 import { formatsSection, lettersSection, nuisanceSection } from "../../../src/steering/report/sectionsLetters.ts";
 import { cosinesSection, matrixSection, shiftsSection } from "../../../src/steering/report/sectionsSettings.ts";
 import { correlationInterval, rhoText, wholeSets } from "../../../src/steering/report/sectionsText.ts";
 import { seedsSection } from "../../../src/steering/report/sectionsVariants.ts";
+import type { Spec } from "../../../src/steering/report/theme.ts";
 import type { TestSetting, UnitResult } from "../../../src/steering/study/result.ts";
 import { syntheticStudy } from "../../support/syntheticStudy.ts";
 import { syntheticUnit, wobble } from "../../support/syntheticUnits.ts";
@@ -15,6 +17,37 @@ import { syntheticUnit, wobble } from "../../support/syntheticUnits.ts";
 const SETTINGS: readonly TestSetting[] = ["BASE", "SYS_POS", "SYS_NEG", "USER_POS", "USER_NEG"];
 const study = (...units: UnitResult[]): StudyData => new StudyData(units, { bootstrap: { resamples: 100 } });
 const slope = (i: number): number => 1 + wobble(i);
+
+describe("a scatter chart", () => {
+  const at = (x: number, y: number, o = {}) => ({ panel: "p", kind: "set", label: "", x, y, ...o });
+  const draw = (points: ReturnType<typeof at>[], kinds = ["set", "other"]) =>
+    scatterChart({ points, kinds, x: "x", y: "y", regression: "set" });
+  const lines = (spec: Spec) =>
+    (spec.data as { values: { kind: string; panel: string; x: number; y: number }[] }).values.filter(
+      (v) => v.kind === "least squares",
+    );
+
+  it("draws least squares through the points of one kind, in panels that have three", () => {
+    const [from, to, ...rest] = lines(
+      draw([
+        at(0, 0),
+        at(1, 1),
+        at(2, 1),
+        at(9, 9, { kind: "other" }),
+        at(0, 1, { panel: "q" }),
+        at(1, 2, { panel: "q" }),
+      ]),
+    );
+    expect(rest).toEqual([]); // numpy.polyfit([0, 1, 2], [0, 1, 1], 1): 0.5, 1/6
+    expect(from).toMatchObject({ panel: "p", x: 0, y: expect.closeTo(1 / 6, 12) });
+    expect(to).toMatchObject({ panel: "p", x: 2, y: expect.closeTo(7 / 6, 12) });
+    expect(lines(draw([at(1, 0), at(1, 1), at(1, 2)]))).toEqual([]);
+  });
+
+  it("refuses more kinds than there are colours", () => {
+    expect(() => draw([at(0, 0)], ["1", "2", "3", "4", "5", "6", "7"])).toThrow("7 kinds, there are 6 colours");
+  });
+});
 
 describe("E1", () => {
   it("counts as the gate does, and says which mean a surplus of letters made", () => {
@@ -55,6 +88,7 @@ it("E3 draws all six kinds, and nothing of a model without letters", () => {
   )!;
   expect(figures).toHaveLength(1);
   const kinds = new Set((figures[0]!.spec.data as { values: { kind: string }[] }).values.map((v) => v.kind));
+  expect([...kinds].sort()[0]).toBe("A, no: 4");
   expect(kinds.size).toBe(6);
   expect(figures[0]!.says).toMatch(
     /by 1\.[89]\d logits in the mean over sets.*widest, A less B, in d 1\.[89]\d \[1\.\d+, \d\.\d+\]/,
