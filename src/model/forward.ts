@@ -76,6 +76,7 @@ export function recordForward(
   spec: ForwardSpec,
 ): Plan {
   const { config: c, weights: w, backend } = m;
+  w.expectUsable();
   const root = new Scope(backend);
   try {
     const feed = new Feed(
@@ -98,7 +99,7 @@ export function recordForward(
 
     const cut = spec.stopEarly === true && !logits && h.neededCalls > 0 && h.neededCalls < tape.calls.length;
     if (cut) tape.calls.length = h.neededCalls;
-    return makePlan(backend, root, store, tape.calls, h, maxKeys, {
+    return makePlan(m, root, store, tape.calls, h, maxKeys, {
       feed,
       resid,
       logits,
@@ -184,7 +185,7 @@ function logitRowCounts(rows: LogitRows, feed: Feed): number[] {
 }
 
 function makePlan(
-  backend: Backend,
+  { backend, weights }: ForwardModel,
   root: Scope,
   store: KvStore,
   calls: readonly OpCall[],
@@ -205,6 +206,7 @@ function makePlan(
       return fits && !h.sizedByCache && store.generation === generation;
     },
     run(inputs) {
+      weights.expectUsable();
       if (!fresh) parts.feed.fill(inputs);
       fresh = false;
       h.writeAdditions();

@@ -133,6 +133,13 @@ function compileAdd(add: AddIntervention, name: HookName, c: ModelConfig): Point
       "use a vector extracted from this model",
     );
   }
+  const bad = add.vector.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new HookError(
+      `steering at ${name}: element ${bad} of the vector is ${add.vector[bad]}, expected finite numbers`,
+      "extract the vector again",
+    );
+  }
   const scale = add.scale ?? 1;
   if (!Number.isFinite(scale))
     throw new HookError(`steering at ${name}: the scale is ${scale}, expected a finite number`);

@@ -91,7 +91,8 @@ const SUM_ROWS = 128;
 
 /** Records the pass. @throws ShapeError for branches out of order. */
 export function recordTree(m: ForwardModel, spec: TreeSpec): TreePass {
-  const { config: c, backend } = m;
+  const { config: c, backend, weights } = m;
+  weights.expectUsable();
   const root = new Scope(backend);
   try {
     const layout = treeLayout(spec);
@@ -124,7 +125,10 @@ export function recordTree(m: ForwardModel, spec: TreeSpec): TreePass {
       evaluations,
       logits,
       sums,
-      run: (segment) => backend.run(lists[segment]!),
+      run(segment) {
+        weights.expectUsable();
+        backend.run(lists[segment]!);
+      },
       dispose() {
         for (const calls of lists) backend.release(calls);
         root.dispose();

@@ -8,7 +8,7 @@ import { dequantize } from "../formats/dequantize.ts";
 import type { TensorFile } from "../formats/tensorFile.ts";
 import type { Backend, Matrix, MatrixPart } from "../tensor/backend.ts";
 import { BLOCK_DTYPES, type DType } from "../tensor/dtype.ts";
-import { FormatError, InputError } from "../tensor/errors.ts";
+import { FormatError, InputError, TrimtabError } from "../tensor/errors.ts";
 import { Scope } from "../tensor/scope.ts";
 import { format, type Shape, sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -52,6 +52,8 @@ export interface Weights {
   readonly dtypes: readonly DType[];
   /** Bytes on the device. */
   readonly bytes: number;
+  /** @throws TrimtabError E_DISPOSED after `dispose`. */
+  expectUsable(): void;
   dispose(): void;
 }
 
@@ -288,11 +290,27 @@ export async function loadWeights(
     const divisors = r.has("rope_freqs.weight") ? dequantize("f32", await file.read("rope_freqs.weight")) : undefined;
     const rope = c.rope ? ropeTable(scope, c.rope, c.Dh, o.context, divisors) : undefined;
     const { matrices } = r;
+    let disposed = false;
+    const expectUsable = (): void => {
+      if (disposed) throw new TrimtabError("E_DISPOSED", `${file.name}: the model was disposed`, "load it again");
+    };
     const dispose = (): void => {
+      disposed = true;
       for (const m of matrices) backend.freeMatrix(m);
       scope.dispose();
     };
-    return { embed, positions, rope, blocks, lnFinal, unembed, dtypes: [...r.dtypes], bytes: r.bytes, dispose };
+    return {
+      embed,
+      positions,
+      rope,
+      blocks,
+      lnFinal,
+      unembed,
+      dtypes: [...r.dtypes],
+      bytes: r.bytes,
+      expectUsable,
+      dispose,
+    };
   } catch (error) {
     for (const m of r.matrices) backend.freeMatrix(m);
     scope.dispose();

@@ -79,6 +79,17 @@ describe("generate", () => {
     expect(model.backend.counters.liveBytes).toBe(settled);
   });
 
+  it("says that a model was disposed, before an answer and within one", async () => {
+    const gone = await loadTiny("llama", BACKENDS.at(-1)!.create());
+    const onToken = (): void => gone.dispose();
+    await expect(gone.generate(ids, { maxTokens: 5, ignoreEos: true, onToken }).result()).rejects.toMatchObject({
+      code: "E_DISPOSED",
+      message: expect.stringMatching(/the model was disposed — load it again/),
+    });
+    await expect(gone.run(ids)).rejects.toThrow(/the model was disposed/);
+    expect(() => gone.dispose()).not.toThrow();
+  });
+
   it("scores tokens by the log-probabilities of the logits", async () => {
     const { logProbs, perplexity } = await model.score(ids);
     const { logits } = await model.run(ids);

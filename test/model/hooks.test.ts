@@ -42,6 +42,9 @@ describe("names", () => {
     await expect(llama.run(ids, { steer: { hook: "resid_post.0", vector: vector.slice(1) } })).rejects.toThrow(
       /47 elements, the model's residual stream 48/,
     );
+    await expect(
+      llama.run(ids, { steer: { hook: "resid_post.0", vector: vector.with(5, Number.NaN) } }),
+    ).rejects.toThrow(/element 5 of the vector is NaN, expected finite numbers/);
     await expect(llama.run(ids, { steer: { hook: "blocks.0.attn.hook_q", vector } })).rejects.toThrow(
       /cannot be added/,
     );
