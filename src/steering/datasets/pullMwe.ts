@@ -115,18 +115,20 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Runs `work` on every item, some at a time; the first failure stops the rest. */
+/** Runs `work` on every item, some at a time; the first failure stops the rest, and is thrown when none is at work any more. */
 async function eachOf<T>(items: readonly T[], atATime: number, work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
       try {
         await work(item);
       } catch (error) {
         queue.length = 0;
-        throw error;
+        failures.push(error);
       }
     }
   };
   await Promise.all(Array.from({ length: atATime }, worker));
+  if (failures.length > 0) throw failures[0];
 }
