@@ -165,9 +165,9 @@ export async function studyCommands(folder: string): Promise<readonly string[]> 
   }
 }
 
-/** Adds a command to those that made the study. */
-export async function noteCommand(folder: string, command: string): Promise<void> {
-  const known = await studyCommands(folder);
+/** Adds a command to those that made the study; a fresh start forgets the others. */
+export async function noteCommand(folder: string, command: string, fresh: boolean): Promise<void> {
+  const known = fresh ? [] : await studyCommands(folder);
   if (known.includes(command)) return;
   await writeFile(join(folder, COMMANDS), `${JSON.stringify({ commands: [...known, command] })}\n`);
 }

@@ -102,8 +102,10 @@ describe("a study", () => {
     const folder = await mkdtemp(join(tmpdir(), "trimtab-study-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     expect(await studyCommands(folder)).toEqual([]);
-    for (const command of ["choices", "completions", "choices"]) await noteCommand(folder, command);
+    for (const command of ["choices", "completions", "choices"]) await noteCommand(folder, command, false);
     expect(await studyCommands(folder)).toEqual(["choices", "completions"]);
+    await noteCommand(folder, "anew", true);
+    expect(await studyCommands(folder)).toEqual(["anew"]);
     await writeFile(join(folder, "study.json"), "{");
     expect(await studyCommands(folder)).toEqual([]);
   });

@@ -78,7 +78,7 @@ async function study(cli: Cli, names: readonly string[], flags: Flags): Promise<
   const engines = new Engines(cli, flags);
   const problems: string[] = [];
   // not before a run of another configuration could be refused: its report would name this command
-  const onOpen = (): Promise<void> => noteCommand(flags.out, commandText(flags));
+  const onOpen = (): Promise<void> => noteCommand(flags.out, commandText(flags), flags.fresh === true);
   const run = async (parts: readonly StudyPart[]): Promise<void> => {
     for (const part of parts) {
       if (cli.interrupt.signal.aborted) return;
